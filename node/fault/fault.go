@@ -70,6 +70,7 @@ type Error struct {
 	Detail     string        // what happened, in lower case; may be empty
 	RetryAfter time.Duration // when to try again, zero when unknown
 	Remote     bool          // the other end said so
+	Executed   bool          // the call may have been executed: only an idempotent one may be tried elsewhere
 	Err        error         // the cause, or nil
 }
 
@@ -84,7 +85,7 @@ func Wrap(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Op: op, Kind: KindOf(err), RetryAfter: RetryAfter(err), Err: err}
+	return &Error{Op: op, Kind: KindOf(err), RetryAfter: RetryAfter(err), Executed: Executed(err), Err: err}
 }
 
 // Error implements error: "op: detail: cause", or the kind when there is
@@ -147,4 +148,11 @@ func RetryAfter(err error) time.Duration {
 		return e.RetryAfter
 	}
 	return 0
+}
+
+// Executed reports whether the call that failed with err may have been
+// executed, as the outermost Error in the chain says.
+func Executed(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Executed
 }
