@@ -1,0 +1,88 @@
+# The project's commands. "make" alone lists them.
+
+SHELL         := bash
+.SHELLFLAGS   := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO     ?= go
+GO_MIN := 1.26
+
+# In CI nothing comes from the test cache.
+TEST_FLAGS ?= -timeout 10m $(if $(CI),-count=1)
+RACE_FLAGS ?= -timeout 15m $(if $(CI),-count=1)
+
+# Where goroutines of ours meet: the real runtime, the real transport, the
+# sweep's workers. Elsewhere one task runs at a time.
+CONCURRENT := /(rt|transport|sim/host)(/|$$)
+# These have no concurrency, and what they load is slow under the detector.
+SEQUENTIAL := /(simvet|internal/repo)(/|$$)
+
+# Which benchmarks, as a regular expression, and for how long each.
+BENCH     ?= .
+BENCHTIME ?= 1s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: check
+check: have-go ## format, go vet, simvet, layers and sizes, go.mod; print the exceptions
+	@echo "== gofmt"
+	@bad=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); \
+	if [ -n "$$bad" ]; then echo "not formatted, run gofmt -w on:" >&2; echo "$$bad" >&2; exit 1; fi
+	@echo "== go vet"
+	@$(GO) vet ./...
+	@echo "== simvet"
+	@$(GO) build -trimpath -o bin/simvet ./cmd/simvet
+	@$(GO) vet -vettool="$(CURDIR)/bin/simvet" ./...
+	@echo "== layers, sizes, words, files, comments, documents"
+	@$(GO) test $(TEST_FLAGS) ./internal/repo
+	@echo "== go mod tidy"
+	@$(GO) mod tidy -diff
+	@echo "== exceptions"
+	@bin/simvet -list-allows ./...
+
+.PHONY: build
+build: have-go ## bin/maculanode and bin/simrun, static
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/maculanode ./cmd/simrun
+
+.PHONY: test
+test: have-go ## all tests
+	$(GO) test $(TEST_FLAGS) ./...
+
+.PHONY: race
+race: have-go race-core ## all tests under the race detector, the single-threaded ones with -short
+	$(GO) test -race -short $(RACE_FLAGS) $$($(GO) list ./... | grep -vE '$(CONCURRENT)|$(SEQUENTIAL)')
+
+.PHONY: race-core
+race-core: have-go ## the packages with real concurrency under the race detector
+	$(GO) test -race $(RACE_FLAGS) $$($(GO) list ./... | grep -E '$(CONCURRENT)')
+
+.PHONY: bench
+bench: have-go ## benchmarks; BENCH=regexp BENCHTIME=5s choose
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 60m ./... \
+		| awk '!/^(PASS|ok|[?])/ { print; n++ } END { if (!n) print "no benchmark matches $(BENCH)" }'
+
+.PHONY: demo
+demo: have-go ## see it work in a minute
+	@$(GO) run ./internal/demo
+
+.PHONY: mutants
+mutants: have-go ## every planted bug must be found
+	@$(GO) run ./internal/mutants
+
+.PHONY: clean
+clean: ## remove what the other targets built
+	rm -rf bin out
+
+# Go 1.21 and newer fetch the version that go.mod asks for, unless that is
+# turned off; what they then answer is what counts.
+.PHONY: have-go
+have-go:
+	@if ! command -v $(GO) >/dev/null; then \
+		echo "macula needs Go $(GO_MIN) or newer, and there is no '$(GO)' on the PATH: see https://go.dev/dl/" >&2; exit 1; \
+	fi
+	@have=$$($(GO) env GOVERSION 2>/dev/null | sed -E 's/^(devel )?go//; s/[ -].*//') || true; \
+	if [ -z "$$have" ] || ! printf '%s\n' $(GO_MIN) "$$have" | sort -V -C; then \
+		echo "macula needs Go $(GO_MIN) or newer, and '$(GO)' is $${have:-too old to fetch it}: see https://go.dev/dl/" >&2; exit 1; \
+	fi

@@ -1,0 +1,3 @@
+module example.test/mesh
+
+go 1.26

@@ -1,0 +1,3 @@
+package hooked
+
+func swap() { hook = nil }
