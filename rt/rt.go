@@ -111,6 +111,10 @@ func Remaining(c Clock, ctx context.Context) (time.Duration, bool) {
 	return d.Sub(c.Wall()), true
 }
 
+// Deadline is the calendar time of an instant as a context reports it:
+// Remaining of a context with that deadline is the time until at.
+func Deadline(c Clock, at mono.Time) time.Time { return c.Wall().Add(at.Sub(c.Now())) }
+
 // Sleep waits for d or until ctx ends, and returns context.Cause(ctx) in the
 // second case.
 func Sleep(ctx context.Context, r Runtime, d time.Duration) error {

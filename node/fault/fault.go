@@ -126,6 +126,9 @@ func (e *Error) Is(target error) bool {
 // KindOf returns the kind of err: that of the outermost Error in its chain,
 // Deadline and Cancelled for the two context errors, and Other else.
 func KindOf(err error) Kind {
+	if err == nil {
+		return Other // without the allocations of errors.As: it is asked for every call
+	}
 	var e *Error
 	var k Kind
 	switch {
