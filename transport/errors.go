@@ -13,6 +13,7 @@ var (
 	ErrRefused          = errors.New("connection refused")
 	ErrPeerMismatch     = errors.New("the peer is not who was dialled")
 	ErrHandshake        = errors.New("handshake failed")
+	ErrBroken           = errors.New("connection broken") // by a violation of the protocol or an error of the socket
 )
 
 // CloseError says that CloseWithError ended the connection.
