@@ -1,0 +1,61 @@
+package node
+
+import (
+	"time"
+
+	"github.com/maculamesh/macula/rt"
+)
+
+// CleanupStats are the totals of the periodic cleanup.
+type CleanupStats struct {
+	Runs    uint64
+	Removed uint64        // entries of all tables
+	Last    time.Duration // how long the last run took
+	LastAt  time.Duration // when it ended, since the start of the node
+}
+
+// cleanupLoop runs the cleanup at its interval until the node stops.
+func (n *Node) cleanupLoop() {
+	for rt.Sleep(n.ctx, n.r, n.cfg.CleanupInterval) == nil {
+		n.Cleanup()
+	}
+}
+
+// Cleanup removes what has expired from every table that has a time to live,
+// and returns how much it was. Its work is in proportion to that. It runs by
+// itself; to call it is harmless.
+func (n *Node) Cleanup() int {
+	begun := n.r.Now()
+	services := n.inBatches(n.registry.Expire)
+	names := n.inBatches(n.caller.Sweep)
+	n.discovery.Tick()
+	idleSince := begun.Add(-n.cfg.IdleAfter)
+	idle := n.inBatches(func(max int) int { return n.pool.Reap(n.r.Now(), idleSince, max) })
+	removed := services + names + idle
+	took := n.r.Now().Sub(begun)
+	n.mu.Lock()
+	n.cleanup.Runs++
+	n.cleanup.Removed += uint64(removed)
+	n.cleanup.Last = took
+	n.cleanup.LastAt = n.r.Now().Sub(n.started)
+	n.mu.Unlock()
+	if removed > 0 {
+		n.log.Info("cleanup", "removed", removed, "services", services, "lookups", names, "idle_connections", idle, "took", took)
+	} else {
+		n.log.Debug("cleanup", "removed", 0, "took", took)
+	}
+	return removed
+}
+
+// inBatches calls expire until nothing is left, and lets others work in
+// between.
+func (n *Node) inBatches(expire func(max int) int) (total int) {
+	for {
+		k := expire(n.cfg.CleanupBatch)
+		total += k
+		if k < n.cfg.CleanupBatch {
+			return total
+		}
+		n.r.Yield()
+	}
+}

@@ -1,0 +1,153 @@
+// Package clients is the table of attached clients: at most Limit of them,
+// one session per authenticated id.
+//
+// Everything that belongs to a client is keyed by its session, never by its
+// id alone: when two sessions of one id overlap, the end of the older one
+// takes nothing away from the newer.
+package clients
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/maculamesh/macula/node/bounded"
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/transport"
+)
+
+// Config holds the limits. Zero fields take the default beside them.
+type Config struct {
+	Limit      int           // attached clients; 10,000
+	RetryAfter time.Duration // told to a client that finds no place, plus up to as much again; 5 s, so that refused ones do not return at once together
+}
+
+// WithDefaults returns c with every zero field set.
+func (c Config) WithDefaults() Config {
+	if c.Limit == 0 {
+		c.Limit = 10_000
+	}
+	if c.RetryAfter == 0 {
+		c.RetryAfter = 5 * time.Second
+	}
+	return c
+}
+
+// Session is one attachment of a client.
+type Session[C any] struct {
+	ID   transport.PeerID
+	Ref  bounded.Ref // the session: unique for the life of the table
+	Conn C
+}
+
+// Table holds the sessions. All methods are safe for concurrent use and none
+// blocks.
+type Table[C any] struct {
+	r   rt.Runtime
+	cfg Config
+
+	mu     rt.Mutex
+	byID   *bounded.Map[transport.PeerID, *Session[C]]
+	counts Counts
+}
+
+// Counts are the totals of a table.
+type Counts struct {
+	Admitted   uint64
+	Refused    uint64
+	Superseded uint64
+	Left       uint64
+	Peak       int // most attached at a time
+}
+
+// New returns an empty table.
+func New[C any](r rt.Runtime, cfg Config) *Table[C] {
+	cfg = cfg.WithDefaults()
+	return &Table[C]{r: r, cfg: cfg, mu: rt.NewMutex(r), byID: bounded.NewMap[transport.PeerID, *Session[C]]("clients", cfg.Limit)}
+}
+
+// Admit attaches a client. An older session of the same id is superseded in
+// the same step, full table or not, and returned: the caller ends it. When the
+// table is full the error is Overload with a retry-after.
+func (t *Table[C]) Admit(id transport.PeerID, c C) (s, older *Session[C], err error) {
+	s = &Session[C]{ID: id, Conn: c}
+	t.mu.Lock()
+	older, _, _ = t.byID.Get(id, 0)
+	s.Ref, err = t.byID.Put(id, s, 0)
+	if err == nil {
+		t.counts.Admitted++
+		t.counts.Peak = max(t.counts.Peak, t.byID.Len())
+		if older != nil {
+			t.counts.Superseded++
+		}
+	} else {
+		t.counts.Refused++
+	}
+	t.mu.Unlock()
+	if err != nil {
+		jitter := time.Duration(t.r.Rand("clients/retry").Int64N(int64(t.cfg.RetryAfter)))
+		return nil, nil, &fault.Error{Op: "clients.Admit", Kind: fault.Overload, Detail: fmt.Sprintf("all %d places are taken", t.cfg.Limit), RetryAfter: t.cfg.RetryAfter + jitter}
+	}
+	return s, older, nil
+}
+
+// Remove detaches a session and reports whether it was attached: a superseded
+// one is not.
+func (t *Table[C]) Remove(s *Session[C]) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.byID.Delete(s.ID, s.Ref); !ok {
+		return false
+	}
+	t.counts.Left++
+	return true
+}
+
+// Get returns the session of id.
+func (t *Table[C]) Get(id transport.PeerID) (*Session[C], bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, _, ok := t.byID.Get(id, 0)
+	return s, ok
+}
+
+// Sessions returns all sessions, the oldest first.
+func (t *Table[C]) Sessions() []*Session[C] {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make([]*Session[C], 0, t.byID.Len())
+	for _, s := range t.byID.All() {
+		out = append(out, s)
+	}
+	return out
+}
+
+// Stats is what a table holds.
+type Stats struct {
+	Limit, Attached int
+	Counts
+}
+
+// Stats returns the books at this moment.
+func (t *Table[C]) Stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Stats{Limit: t.byID.Cap(), Attached: t.byID.Len(), Counts: t.counts}
+}
+
+// Check compares the books with the limit in constant time.
+func (t *Table[C]) Check() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := t.byID.Len(); n > t.byID.Cap() {
+		return fmt.Errorf("clients: %d attached, the limit is %d", n, t.byID.Cap())
+	}
+	return nil
+}
+
+// Audit recounts the table.
+func (t *Table[C]) Audit() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byID.Recount()
+}

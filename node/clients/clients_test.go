@@ -1,0 +1,172 @@
+package clients_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/maculamesh/macula/node/bounded"
+	"github.com/maculamesh/macula/node/clients"
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/sim"
+	"github.com/maculamesh/macula/transport"
+)
+
+type session = clients.Session[int]
+
+func client(n byte) transport.PeerID { return transport.PeerID{n} }
+
+func newTable(cfg clients.Config) (*sim.World, *clients.Table[int]) {
+	w := sim.New(sim.Config{})
+	return w, clients.New[int](w.Machine("gateway"), cfg)
+}
+
+// machine is a table beside its plain model: the attached sessions in the
+// order of their attachment, and those that were superseded or left.
+type machine struct {
+	table  *clients.Table[int]
+	limit  int
+	retry  time.Duration
+	live   []*session
+	gone   []*session
+	last   bounded.Ref
+	counts clients.Counts
+	next   int
+}
+
+func (x *machine) find(id transport.PeerID) int {
+	return slices.IndexFunc(x.live, func(s *session) bool { return s.ID == id })
+}
+
+func (x *machine) Admit(t *rapid.T) {
+	id := client(rapid.ByteRange(1, 7).Draw(t, "id"))
+	x.next++
+	s, older, err := x.table.Admit(id, x.next)
+	i := x.find(id)
+	if i < 0 && len(x.live) == x.limit {
+		x.counts.Refused++
+		after := fault.RetryAfter(err)
+		if s != nil || older != nil || !errors.Is(err, fault.Overload) || after < x.retry || after >= 2*x.retry {
+			t.Fatalf("one over the limit: %v, %v, %v, want Overload with a retry-after", s, older, err)
+		}
+		return
+	}
+	x.counts.Admitted++
+	if err != nil || s.ID != id || s.Conn != x.next || s.Ref <= x.last {
+		t.Fatalf("Admit(%d): %+v, %v, the last session was %d", id[0], s, err, x.last)
+	}
+	x.last = s.Ref
+	if i < 0 {
+		if older != nil {
+			t.Fatalf("Admit(%d) supersedes %+v, which is not attached", id[0], older)
+		}
+	} else {
+		x.counts.Superseded++
+		if older != x.live[i] {
+			t.Fatalf("Admit(%d) supersedes %+v, want %+v", id[0], older, x.live[i])
+		}
+		x.live = slices.Delete(x.live, i, i+1)
+		x.gone = append(x.gone, older)
+	}
+	x.live = append(x.live, s)
+	x.counts.Peak = max(x.counts.Peak, len(x.live))
+}
+
+func (x *machine) Remove(t *rapid.T) {
+	if len(x.live) == 0 {
+		t.Skip("nobody is attached")
+	}
+	s := rapid.SampledFrom(x.live).Draw(t, "session")
+	if !x.table.Remove(s) {
+		t.Fatalf("Remove of the attached session %d: false", s.Ref)
+	}
+	x.counts.Left++
+	x.live = slices.DeleteFunc(x.live, func(o *session) bool { return o == s })
+	x.gone = append(x.gone, s)
+}
+
+// RemoveLate ends a session that is not attached any more.
+func (x *machine) RemoveLate(t *rapid.T) {
+	if len(x.gone) == 0 {
+		t.Skip("nobody has left")
+	}
+	if s := rapid.SampledFrom(x.gone).Draw(t, "session"); x.table.Remove(s) {
+		t.Fatalf("the late end of session %d removed something", s.Ref)
+	}
+}
+
+func (x *machine) Check(t *rapid.T) {
+	if err := errors.Join(x.table.Audit(), x.table.Check()); err != nil {
+		t.Fatal(err)
+	}
+	if got := x.table.Sessions(); !slices.Equal(got, x.live) {
+		t.Fatalf("sessions %v, want %v, the oldest first", got, x.live)
+	}
+	for n := range byte(8) {
+		got, ok := x.table.Get(client(n))
+		i := x.find(client(n))
+		if ok != (i >= 0) || (ok && got != x.live[i]) {
+			t.Fatalf("Get(%d): %+v, %v", n, got, ok)
+		}
+	}
+	if got, want := x.table.Stats(), (clients.Stats{Limit: x.limit, Attached: len(x.live), Counts: x.counts}); got != want {
+		t.Fatalf("%+v, want %+v", got, want)
+	}
+}
+
+func TestATableIsWhatAListOfSessionsWouldBe(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := &machine{limit: rapid.IntRange(1, 5).Draw(t, "limit"), retry: time.Second}
+		w, table := newTable(clients.Config{Limit: x.limit, RetryAfter: x.retry})
+		defer w.Close()
+		x.table = table
+		t.Repeat(map[string]func(*rapid.T){
+			"": x.Check, "admit": x.Admit, "admit again": x.Admit, "remove": x.Remove, "remove late": x.RemoveLate,
+		})
+	})
+}
+
+func TestOfAHundredAndFiftyClientsFiftyAreRefused(t *testing.T) {
+	w, table := newTable(clients.Config{Limit: 100})
+	defer w.Close()
+	waits := map[time.Duration]bool{}
+	for i := range byte(150) {
+		_, _, err := table.Admit(client(i), int(i))
+		if i < 100 && err != nil {
+			t.Fatalf("client %d: %v", i, err)
+		}
+		if i >= 100 {
+			if !errors.Is(err, fault.Overload) {
+				t.Fatalf("client %d: %v, want Overload", i, err)
+			}
+			waits[fault.RetryAfter(err)] = true
+		}
+	}
+	if st := table.Stats(); st.Attached != 100 || st.Refused != 50 || st.Peak != 100 {
+		t.Fatalf("%+v", st)
+	}
+	// They were not all told to come back in the same instant.
+	if len(waits) < 40 {
+		t.Fatalf("50 refused clients were told %d different times", len(waits))
+	}
+}
+
+func TestAClientThatComesBackFindsItsPlaceInAFullTable(t *testing.T) {
+	w, table := newTable(clients.Config{Limit: 2})
+	defer w.Close()
+	first, _, _ := table.Admit(client(1), 1)
+	table.Admit(client(2), 2)
+	second, older, err := table.Admit(client(1), 3)
+	if err != nil || older != first {
+		t.Fatalf("%+v, %v", older, err)
+	}
+	if table.Remove(first) {
+		t.Fatal("the end of the superseded session took the newer one away")
+	}
+	if s, ok := table.Get(client(1)); !ok || s != second {
+		t.Fatalf("attached is %+v", s)
+	}
+}

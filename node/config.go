@@ -1,0 +1,103 @@
+package node
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/maculamesh/macula/node/clients"
+	"github.com/maculamesh/macula/node/discovery"
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/ident"
+	"github.com/maculamesh/macula/node/ledger"
+	"github.com/maculamesh/macula/node/link"
+	"github.com/maculamesh/macula/node/pool"
+	"github.com/maculamesh/macula/node/registry"
+	"github.com/maculamesh/macula/node/rpc"
+	"github.com/maculamesh/macula/node/wire"
+	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/transport"
+)
+
+// Peer is a node that this one knows from its configuration.
+type Peer struct {
+	ID   transport.PeerID
+	Addr transport.Addr
+}
+
+// Config is what an operator decides. The zero value of every field but Realm
+// takes a default, which stands beside it here or in the package of the part.
+type Config struct {
+	Realm      string             // the realm of every connection; no default
+	Peers      []transport.PeerID // who may be a peer; everybody else may be a client
+	OpenPeers  bool               // everybody may be a peer: for development only
+	Bootstrap  []Peer             // peers that the node keeps a connection to; they may be peers without being in Peers
+	Advertised transport.Addr     // where others can dial this node; the listener's own address
+
+	Handshakes      int           // accepted connections whose hello was not answered yet; 64: strangers must not starve members
+	CleanupInterval time.Duration // between two runs of the cleanup; 60 s
+	CleanupBatch    int           // entries removed between two looks at other work; 1,000
+	IdleAfter       time.Duration // a mesh connection unused for this long is closed; 10 min
+	DrainTimeout    time.Duration // from the order to stop to the hard end; 30 s
+
+	Link      link.Config
+	Pool      pool.Config
+	Clients   clients.Config
+	Registry  registry.Config
+	Server    rpc.ServerConfig
+	Caller    rpc.CallerConfig
+	Discovery discovery.Config
+	Ledger    ledger.Config
+}
+
+// Deps is the world of a node. Only these differ between production and
+// simulation.
+type Deps struct {
+	Runtime   rt.Runtime
+	Transport transport.Transport
+	ID        transport.PeerID // what the transport proves to others
+	Log       *slog.Logger     // nil discards
+	Mark      func(string)     // told when something rare happened; may be nil
+}
+
+// withDefaults fills the fields of the node itself and checks the rest.
+func (c Config) withDefaults(d Deps) (Config, error) {
+	if err := wire.ValidRealm(c.Realm); err != nil {
+		return c, fault.New("node.New", fault.Invalid, "realm: %v", err)
+	}
+	seen := map[transport.PeerID]bool{}
+	for _, p := range c.Bootstrap {
+		switch {
+		case p.ID == d.ID:
+			return c, fault.New("node.New", fault.Invalid, "bootstrap: %s is this node itself", ident.String(p.ID))
+		case !p.Addr.IsValid():
+			return c, fault.New("node.New", fault.Invalid, "bootstrap: %s has no address", ident.String(p.ID))
+		case seen[p.ID]:
+			return c, fault.New("node.New", fault.Invalid, "bootstrap: %s is listed twice", ident.String(p.ID))
+		}
+		seen[p.ID] = true
+	}
+	setInt(&c.Handshakes, 64)
+	setInt(&c.CleanupBatch, 1000)
+	setTime(&c.CleanupInterval, 60*time.Second)
+	setTime(&c.IdleAfter, 10*time.Minute)
+	setTime(&c.DrainTimeout, 30*time.Second)
+	c.Pool = c.Pool.WithDefaults()
+	c.Clients = c.Clients.WithDefaults()
+	c.Registry = c.Registry.WithDefaults()
+	c.Caller = c.Caller.WithDefaults()
+	c.Link = c.Link.WithDefaults()
+	c.Pool.Self, c.Link.Self, c.Link.Realm = d.ID, d.ID, c.Realm
+	return c, nil
+}
+
+func setInt(v *int, d int) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+func setTime(v *time.Duration, d time.Duration) {
+	if *v == 0 {
+		*v = d
+	}
+}

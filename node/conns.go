@@ -1,0 +1,241 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/maculamesh/macula/node/backoff"
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/ident"
+	"github.com/maculamesh/macula/node/link"
+	"github.com/maculamesh/macula/node/registry"
+	"github.com/maculamesh/macula/node/wire"
+	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/transport"
+)
+
+// admit answers the transport before a handshake costs anything. Half of the
+// places are for whoever comes, the other half for those who have proved
+// their address.
+func (n *Node) admit(_ transport.Addr, verified bool) transport.Verdict {
+	switch h := n.deps.Transport.Stats().Handshaking; {
+	case h >= n.cfg.Handshakes:
+		return transport.Refuse
+	case h >= n.cfg.Handshakes/2 && !verified:
+		return transport.Verify
+	}
+	return transport.Accept
+}
+
+// accept gives every connection a task, up to the limit of handshakes.
+func (n *Node) accept(lis transport.Listener) {
+	for {
+		conn, err := lis.Accept(n.ctx)
+		if err != nil {
+			if n.Ready() { // else the end of the listener is meant
+				n.log.Error("accept failed: the node takes no more connections", "err", err)
+			}
+			return
+		}
+		if !n.handshakes.TryAcquire() || !n.group.Go("node/conn", func() { n.serveConn(conn) }) {
+			n.refuse(conn, &fault.Error{Op: "node", Kind: fault.Overload, Detail: "too many handshakes", RetryAfter: n.cfg.Pool.RetryAfter})
+		}
+	}
+}
+
+// refuse closes a connection that has no task, with the reason in the close.
+func (n *Node) refuse(conn transport.Conn, err *fault.Error) {
+	n.log.Debug("connection refused", "peer", ident.Short(conn.Peer()), "reason", err.Detail)
+	conn.CloseWithError(wire.CloseCode(err.Kind), wire.EncodeRefusal(err.Kind, err.RetryAfter, err.Detail))
+}
+
+func (n *Node) linkDeps() link.Deps {
+	return link.Deps{Runtime: n.r, Ledger: n.ledger, Log: n.log, Server: n.server, Mark: n.deps.Mark}
+}
+
+// linkConfig is the link's configuration as of now: where we listen is known
+// only after Serve.
+func (n *Node) linkConfig() link.Config {
+	c := n.cfg.Link
+	if a := n.dialAddr(); a.IsValid() {
+		c.Listen = []string{a.String()}
+	}
+	return c
+}
+
+// serveConn is the life of an accepted connection: hello, admission, service.
+// The handshake's place is given back as soon as the peer is in or out.
+func (n *Node) serveConn(conn transport.Conn) {
+	held := true
+	release := func() {
+		if held {
+			held = false
+			n.handshakes.Release()
+		}
+	}
+	defer release()
+	ctx, cancel := n.r.WithTimeout(n.ctx, n.cfg.Link.HelloTimeout)
+	defer cancel()
+	l, err := link.Accept(ctx, n.linkDeps(), n.linkConfig(), conn)
+	if err != nil {
+		n.log.Debug("hello failed", "peer", ident.Short(conn.Peer()), "addr", conn.RemoteAddr().String(), "err", err)
+		return
+	}
+	if l.Hello().Role == wire.RolePeer {
+		n.servePeer(ctx, l, release)
+	} else {
+		n.serveClient(l, release)
+	}
+}
+
+// servePeer admits an accepted peer and serves it.
+func (n *Node) servePeer(ctx context.Context, l *link.Link, release func()) {
+	if !n.cfg.OpenPeers && !n.mayPeer[l.Peer()] {
+		n.log.Warn("not allowed as a peer", "peer", ident.String(l.Peer()), "addr", l.RemoteAddr().String())
+		l.Refuse(fault.New("node", fault.Unauthorized, "this id is not in the list of peers"))
+		return
+	}
+	slot, err := n.pool.Admit(ctx, l)
+	if err != nil {
+		n.mark("refused while full")
+		n.log.Debug("peer refused", "peer", ident.Short(l.Peer()), "err", err)
+		l.Refuse(err)
+		return
+	}
+	release()
+	if err := l.Welcome(); err != nil {
+		l.Refuse(err)
+		slot.Gone()
+		return
+	}
+	n.runPeer(slot)
+}
+
+// dialPeer makes a connection for the pool.
+func (n *Node) dialPeer(ctx context.Context, peer transport.PeerID, addr transport.Addr) (*link.Link, error) {
+	return link.Dial(ctx, n.linkDeps(), n.linkConfig(), n.deps.Transport, addr, peer, wire.RolePeer)
+}
+
+// runDialled starts the task of a connection that the pool dialled.
+func (n *Node) runDialled(slot *peerSlot) {
+	if !n.group.Go("node/peer", func() { n.runPeer(slot) }) {
+		slot.Conn.Refuse(fault.New("node", fault.Draining, "the node is shutting down"))
+		slot.Gone()
+	}
+}
+
+// runPeer serves an admitted peer to its end.
+func (n *Node) runPeer(slot *peerSlot) {
+	l := slot.Conn
+	n.log.Info("peer up", "peer", ident.Short(l.Peer()), "addr", l.RemoteAddr().String(), "dialled", l.Dialled())
+	n.discovery.Up(l)
+	err := l.Run(&peerControl{n: n, slot: slot}, slot)
+	n.discovery.Down(l)
+	slot.Gone()
+	n.log.Info("peer down", "peer", ident.Short(l.Peer()), "reason", err)
+}
+
+// peerControl is the control stream of a peer.
+type peerControl struct {
+	n    *Node
+	slot *peerSlot
+}
+
+// Frame implements link.Control.
+func (p *peerControl) Frame(l *link.Link, kind byte, payload []byte) error {
+	handled, err := p.n.discovery.Frame(l, kind, payload)
+	if !handled && !wire.Skippable(kind) {
+		return fault.New("node", fault.Protocol, "frame %d on the control stream", kind)
+	}
+	return err
+}
+
+// GoneAway implements link.Control. A peer that shuts down takes its services
+// with it; one that has evicted us has not.
+func (p *peerControl) GoneAway(l *link.Link, why fault.Kind) {
+	p.slot.Leave()
+	if why == fault.Draining {
+		p.n.registry.Drop(registry.Owner{ID: l.Peer()})
+	}
+}
+
+// serveClient admits a client and serves it. When it leaves, everything that
+// its session owns leaves with it.
+func (n *Node) serveClient(l *link.Link, release func()) {
+	s, older, err := n.clients.Admit(l.Peer(), l)
+	if err != nil {
+		n.mark("refused while full")
+		n.log.Debug("client refused", "client", ident.Short(l.Peer()), "err", err)
+		l.Refuse(err)
+		return
+	}
+	release()
+	defer n.detach(s)
+	if older != nil {
+		n.log.Info("client superseded", "client", ident.Short(l.Peer()))
+		n.forget(older)
+		n.group.Go("node/supersede", func() { older.Conn.Close(fault.Superseded, 0) })
+	}
+	if err := l.Welcome(); err != nil {
+		l.Refuse(err)
+		return
+	}
+	n.log.Info("client attached", "client", ident.Short(l.Peer()), "addr", l.RemoteAddr().String())
+	err = l.Run(&clientControl{n: n, s: s}, nil)
+	n.log.Info("client left", "client", ident.Short(l.Peer()), "reason", err)
+}
+
+// detach takes a session and all that it owns out of the tables, before
+// anybody is told.
+func (n *Node) detach(s *session) {
+	n.clients.Remove(s)
+	n.forget(s)
+}
+
+// forget removes the services of a session.
+func (n *Node) forget(s *session) {
+	for _, e := range n.registry.Drop(registry.Owner{ID: s.ID, Session: s.Ref}) {
+		n.withdrawIfLast(e.Name)
+	}
+}
+
+// stableAfter is how long a connection to a bootstrap peer must have lived for
+// the next attempt to come soon.
+const stableAfter = time.Minute
+
+// hold waits for the end of a connection that is wanted all the time. It is
+// touched now and then, so that it is not taken for one that nobody needs; it
+// is not in use, so that a full pool may still evict it.
+func (n *Node) hold(slot *peerSlot) {
+	ended := slot.Conn.Ended()
+	slot.Done()
+	for {
+		wait, cancel := n.r.WithTimeout(n.ctx, n.cfg.IdleAfter/2)
+		err := ended.Wait(wait)
+		cancel()
+		if err == nil || n.ctx.Err() != nil || !slot.Use() {
+			break
+		}
+		slot.Done()
+	}
+	ended.Wait(n.ctx)
+}
+
+// keep holds a connection to a bootstrap peer, for ever and with backoff: a
+// mesh that was split finds together again.
+func (n *Node) keep(p Peer) {
+	b := backoff.New(n.cfg.Pool.Backoff)
+	for n.ctx.Err() == nil {
+		slot, err := n.pool.Get(n.ctx, p.ID, p.Addr)
+		if err == nil {
+			up := n.r.Now()
+			n.hold(slot)
+			if n.r.Now().Sub(up) >= stableAfter {
+				b.Reset() // else it was evicted or refused at once: come back more and more slowly
+			}
+		} else if n.ctx.Err() == nil {
+			n.log.Warn("bootstrap not reached", "peer", ident.Short(p.ID), "addr", p.Addr.String(), "err", err)
+		}
+		rt.Sleep(n.ctx, n.r, max(b.Next(n.r.Rand("node/keep")), fault.RetryAfter(err)))
+	}
+}

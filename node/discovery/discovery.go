@@ -1,0 +1,112 @@
+// Package discovery tells other nodes what is provided here, and finds who
+// provides a name.
+//
+// Told, the first implementation of Discovery, knows the connected peers
+// only: each is told what is advertised here, and is asked for a name that
+// nobody has told us about. A distributed hash table can stand behind the same
+// interface.
+package discovery
+
+import (
+	"context"
+	"time"
+
+	"github.com/maculamesh/macula/node/wire"
+	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/transport"
+)
+
+// Link is a connected peer as discovery sees it.
+type Link interface {
+	Peer() transport.PeerID
+	RemoteAddr() transport.Addr
+	Incarnation() uint64
+	Context() context.Context
+	// Send puts a frame on the control stream, waiting for room.
+	Send(ctx context.Context, frame func(buf []byte) []byte) error
+	// Tell does so without waiting.
+	Tell(frame func(buf []byte) []byte) error
+}
+
+// Discovery is what the node needs of it. None of the methods but Ask and
+// Close blocks.
+type Discovery interface {
+	// Advertise says that name is provided here, for ttl from now on; saying it
+	// again refreshes. Overload when too many names are advertised.
+	Advertise(name string, ttl time.Duration) error
+	// Withdraw says that name is no longer provided here.
+	Withdraw(name string)
+	// Ask asks the mesh for name. What it learns goes to Deps.Learn before Ask
+	// returns. It blocks until somebody knows, nobody does, or ctx ends.
+	Ask(ctx context.Context, name string) error
+	// Up and Down tell of a connected peer.
+	Up(l Link)
+	Down(l Link)
+	// Frame handles what a peer says; handled is false for kinds of others.
+	Frame(l Link, kind byte, payload []byte) (handled bool, err error)
+	// Tick renews and forgets; called now and then.
+	Tick()
+	Stats() Stats
+	Audit() error
+	Close()
+}
+
+// Found is one provider of a name.
+type Found struct {
+	Name     string
+	Provider transport.PeerID
+	Addr     transport.Addr
+	TTL      time.Duration
+	Epoch    uint64 // of the provider, when it spoke for itself
+	Version  uint64
+	Hops     uint8
+	Teller   transport.PeerID // who told us; the provider itself for an advertisement
+}
+
+// Deps is the world of a discovery.
+type Deps struct {
+	Runtime rt.Runtime
+	Self    transport.PeerID
+	Addr    func() transport.Addr // where this node can be dialled
+	// Learn is told what a peer says; an error says why it was not kept.
+	Learn func(f Found) error
+	// Unlearn is told that a peer no longer provides name.
+	Unlearn func(name string, provider transport.PeerID, version uint64)
+	// Known appends who provides name as far as this node knows, itself
+	// included, for the answer to a question.
+	Known func(name string, buf []wire.Provider) []wire.Provider
+}
+
+// Config holds the limits. Zero fields take the default beside them.
+type Config struct {
+	Names     int           // names advertised here; 10,000
+	Peers     int           // connected peers that are told; 2,048
+	Asks      int           // questions in flight; 1,024
+	Fanout    int           // peers that are asked one question; 8
+	Forget    time.Duration // how long a withdrawn name is remembered, to tell peers; 60 s
+	SendBatch int           // announcements sent between two looks at the table; 64
+}
+
+// WithDefaults returns c with every zero field set.
+func (c Config) WithDefaults() Config {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&c.Names, 10_000)
+	def(&c.Peers, 2048)
+	def(&c.Asks, 1024)
+	def(&c.Fanout, 8)
+	def(&c.SendBatch, 64)
+	if c.Forget == 0 {
+		c.Forget = 60 * time.Second
+	}
+	return c
+}
+
+// Stats is what a discovery holds.
+type Stats struct {
+	Names, Peers, Asks     int
+	Sent, Heard, Questions uint64
+}

@@ -1,0 +1,256 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/maculamesh/macula/mono"
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/wire"
+	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/transport"
+)
+
+// Request is a call as the link sends it.
+type Request struct {
+	Name       string
+	Body       []byte
+	Idempotent bool
+	Forwarded  bool             // Caller is set: we pass on somebody else's call
+	Caller     transport.PeerID // who asked, when forwarded
+	Hops       uint8            // nodes that it has passed
+}
+
+// pending is a call of ours that is not complete. Whoever takes it out of the
+// table completes it: reply, error, caller or the link's end, exactly one.
+type pending struct {
+	id    uint64
+	until mono.Time // the caller's deadline
+	wake  rt.Parker
+	abort context.CancelCauseFunc // of a call on its own stream; nil on the shared one
+	body  []byte
+	err   error
+}
+
+// Call asks the peer and waits for the answer. ctx must have a deadline; its
+// end frees the call at once and ends the handler's context within a round
+// trip. The error is a *fault.Error; its Executed field says whether the
+// handler may have run.
+func (l *Link) Call(ctx context.Context, req *Request) ([]byte, error) {
+	if len(req.Body) > l.cfg.MaxBody {
+		return nil, fault.New("link.Call", fault.TooLarge, "the body has %d bytes, the limit is %d", len(req.Body), l.cfg.MaxBody)
+	}
+	budget, ok := rt.Remaining(l.r, ctx)
+	if !ok {
+		return nil, fault.New("link.Call", fault.Invalid, "the context has no deadline")
+	}
+	if budget <= 0 || ctx.Err() != nil {
+		return nil, callerFault(ctx, false)
+	}
+	if len(req.Body) > l.cfg.SmallBody {
+		return l.callLarge(ctx, req, budget)
+	}
+	p := &pending{wake: l.r.NewParker(), until: l.r.Now().Add(budget)}
+	if err := l.register(p); err != nil {
+		return nil, err
+	}
+	buf, err := l.calls.begin(ctx)
+	if err != nil {
+		if l.take(p.id) != nil {
+			return nil, l.notSent(ctx, err)
+		}
+		return p.result()
+	}
+	l.calls.end(appendCall(buf, p.id, req, budget))
+	return l.await(ctx, p)
+}
+
+// await waits for the completion of p or for the end of the caller.
+func (l *Link) await(ctx context.Context, p *pending) ([]byte, error) {
+	if p.wake.Park(ctx) == nil || l.take(p.id) == nil {
+		// When the completion meets the end of the caller it wins: it is there
+		// already, and delivered rather than thrown away.
+		if ctx.Err() != nil {
+			l.deps.mark("cancel met the reply")
+		}
+		return p.result()
+	}
+	kind := fault.KindOf(context.Cause(ctx))
+	l.mu.Lock()
+	l.counts.Cancelled++
+	l.mu.Unlock()
+	if buf, ok := l.calls.beginNow(); ok {
+		l.calls.end(wire.AppendCancel(buf, p.id, kind))
+	}
+	return nil, callerFault(ctx, true)
+}
+
+func (p *pending) result() ([]byte, error) { return p.body, p.err }
+
+// register gives p its id and a place in the table, or says why there is none.
+func (l *Link) register(p *pending) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.dead != nil:
+		return endFault(l.dead)
+	case l.away || l.told:
+		return fault.New("link.Call", fault.Draining, "the link is going away")
+	}
+	p.id = l.nextID + 1
+	if _, err := l.pending.Put(p.id, p, 0); err != nil {
+		return fault.New("link.Call", fault.Overload, "%d calls to the peer are in flight, its limit", l.pending.Len())
+	}
+	l.nextID++
+	l.counts.Calls++
+	return nil
+}
+
+// take removes the call from the table; nil means that somebody else has
+// completed it.
+func (l *Link) take(id uint64) *pending {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p, ok := l.pending.DeleteAny(id)
+	if !ok {
+		return nil
+	}
+	l.checkQuiet()
+	return p
+}
+
+// complete ends a call with the peer's answer.
+func (l *Link) complete(id uint64, body []byte, err error) {
+	p := l.take(id)
+	if p == nil {
+		l.mu.Lock()
+		l.counts.Late++
+		l.mu.Unlock()
+		return
+	}
+	p.finish(body, err)
+}
+
+func (p *pending) finish(body []byte, err error) {
+	p.body, p.err = body, err
+	if p.abort != nil {
+		p.abort(err)
+	}
+	p.wake.Unpark()
+}
+
+// failPending completes every call above id with err; executed says whether
+// they may have been. It returns how many there were.
+func (l *Link) failPending(above uint64, err error, executed bool) int {
+	f := &fault.Error{Op: "link.Call", Kind: fault.Unreachable, Err: err}
+	errors.As(err, &f)
+	e := *f
+	e.Executed = executed
+	var failed []*pending
+	l.mu.Lock()
+	if l.pending != nil {
+		for id, p := range l.pending.All() {
+			if id > above {
+				l.pending.DeleteAny(id)
+				failed = append(failed, p)
+			}
+		}
+	}
+	l.checkQuiet()
+	l.mu.Unlock()
+	for _, p := range failed {
+		p.finish(nil, &e)
+	}
+	return len(failed)
+}
+
+// openCalls opens the shared stream for our calls and starts its reader.
+func (l *Link) openCalls() (transport.Stream, error) {
+	ctx, cancel := l.r.WithTimeout(l.ctx, l.cfg.WriteTimeout)
+	defer cancel()
+	s, err := l.conn.OpenStream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !l.group.Go("link/answers", func() { l.readAnswers(s) }) {
+		s.CancelWrite(0)
+		s.Close()
+		return nil, transport.ErrClosed
+	}
+	return s, nil
+}
+
+// readAnswers completes calls until the shared stream ends, and with it the
+// link: it ends in no other way.
+func (l *Link) readAnswers(s transport.Stream) {
+	defer s.Close()
+	rd := wire.NewReader(s, wire.MaxFrame)
+	for {
+		kind, payload, err := rd.Next()
+		if err == nil {
+			err = l.onAnswer(kind, payload)
+		}
+		if err != nil {
+			l.fail(err)
+			return
+		}
+	}
+}
+
+func (l *Link) onAnswer(kind byte, payload []byte) error {
+	switch {
+	case kind == wire.KindReply:
+		rep, err := wire.ParseReply(payload)
+		if err != nil {
+			return err
+		}
+		l.complete(rep.ID, append([]byte{}, rep.Body...), nil)
+	case kind == wire.KindError:
+		e, err := wire.ParseError(payload)
+		if err != nil {
+			return err
+		}
+		l.complete(e.ID, nil, remoteFault(e))
+	case wire.Skippable(kind):
+	default:
+		return fault.New("link", fault.Protocol, "frame %d on the stream of answers", kind)
+	}
+	return nil
+}
+
+func remoteFault(e wire.Error) *fault.Error {
+	return &fault.Error{Op: "call", Kind: e.Kind, Detail: e.Message, RetryAfter: e.RetryAfter, Remote: true, Executed: e.Executed}
+}
+
+// notSent explains why a call could not be put on the wire.
+func (l *Link) notSent(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return callerFault(ctx, false)
+	}
+	return endFault(err)
+}
+
+// callerFault is the error of a caller whose context ended.
+func callerFault(ctx context.Context, executed bool) error {
+	cause := context.Cause(ctx)
+	if cause == nil {
+		cause = context.DeadlineExceeded
+	}
+	kind := fault.KindOf(cause)
+	if kind == fault.Other {
+		kind = fault.Cancelled
+	}
+	return &fault.Error{Op: "link.Call", Kind: kind, Executed: executed, Err: cause}
+}
+
+func appendCall(buf []byte, id uint64, req *Request, budget time.Duration) []byte {
+	c := wire.Call{ID: id, Hops: req.Hops, Budget: min(budget, wire.MaxBudget), Caller: req.Caller, Name: req.Name, Body: req.Body}
+	if req.Idempotent {
+		c.Flags |= wire.FlagIdempotent
+	}
+	if req.Forwarded {
+		c.Flags |= wire.FlagForwarded
+	}
+	return wire.AppendCall(buf, &c)
+}

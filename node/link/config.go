@@ -1,0 +1,65 @@
+package link
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/maculamesh/macula/node/ledger"
+	"github.com/maculamesh/macula/node/wire"
+	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/transport"
+)
+
+// Config holds what is the same for every link of a node. Zero fields take
+// the default that is named beside them.
+type Config struct {
+	Self        transport.PeerID // our own id
+	Realm       string           // both ends must name the same one
+	Listen      []string         // where we can be dialled, told to the peer; empty when nowhere
+	Incarnation uint64           // tells two runs of one id apart
+
+	HelloTimeout time.Duration // from the end of the handshake to admission; 5 s, as a dial has
+	FirstByte    time.Duration // an accepted stream that says nothing for this long is reset; 5 s
+	WriteTimeout time.Duration // a write that the peer does not read for this long ends the link; 10 s
+	DrainTimeout time.Duration // a GOAWAY that is not acknowledged for this long ends the link, when no call is in flight; 2 s: many round trips
+	MaxCalls     int           // calls that the peer may have in flight here; 1024: told in the hello
+	MaxBody      int           // bytes of one request or reply; 1 MiB
+	SmallBody    int           // bodies up to this share a stream; 16 KiB, and no more: they would delay each other
+	QueueBytes   int           // frames waiting to be written on one stream; 256 KiB: the connection window
+}
+
+// WithDefaults returns c with every zero field set.
+func (c Config) WithDefaults() Config {
+	set(&c.HelloTimeout, 5*time.Second)
+	set(&c.FirstByte, 5*time.Second)
+	set(&c.WriteTimeout, 10*time.Second)
+	set(&c.DrainTimeout, 2*time.Second)
+	set(&c.MaxCalls, 1024)
+	set(&c.MaxBody, 1<<20)
+	set(&c.SmallBody, wire.MaxSmall)
+	c.SmallBody = min(c.SmallBody, wire.MaxSmall)
+	set(&c.QueueBytes, 256<<10)
+	return c
+}
+
+func set[T comparable](field *T, def T) {
+	var zero T
+	if *field == zero {
+		*field = def
+	}
+}
+
+// Deps is the world of a link.
+type Deps struct {
+	Runtime rt.Runtime
+	Ledger  *ledger.Ledger
+	Log     *slog.Logger
+	Server  Server       // answers the peer's calls
+	Mark    func(string) // told when something rare happened, so that tests know that it did; may be nil
+}
+
+func (d *Deps) mark(name string) {
+	if d.Mark != nil {
+		d.Mark(name)
+	}
+}

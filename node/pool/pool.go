@@ -1,0 +1,333 @@
+// Package pool keeps the node's mesh connections: at most Cap of them, the
+// least recently used idle one evicted for a newcomer, one dial per peer
+// however many callers wait.
+//
+// What holds after every step: admitted connections are at most Cap, dials in
+// flight at most Dials, newcomers that wait for room at most Waiting, and
+// evicted connections that are not closed yet at most Closing. A connection
+// in use is never evicted, and nothing is evicted before the newcomer is
+// there to take the place: a failed dial costs nobody anything.
+package pool
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/maculamesh/macula/mono"
+	"github.com/maculamesh/macula/node/backoff"
+	"github.com/maculamesh/macula/node/bounded"
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/transport"
+)
+
+// Conn is a connection as the pool sees it.
+type Conn interface {
+	Peer() transport.PeerID
+	// Dialled reports whether we opened it.
+	Dialled() bool
+	// Incarnation tells two runs of one peer apart.
+	Incarnation() uint64
+	// Alive asks the peer for a sign of life. It may block until ctx ends.
+	Alive(ctx context.Context) bool
+	// GoAway closes it gracefully within the deadline. It never blocks.
+	GoAway(why fault.Kind, retryAfter, deadline time.Duration)
+	// Refuse ends a connection that was not admitted. It may block.
+	Refuse(err error)
+}
+
+// Config holds the limits. Zero fields take the default beside them.
+type Config struct {
+	Self         transport.PeerID // our id, for the tie-break
+	Cap          int              // admitted connections; 1,000
+	Dials        int              // dials in flight; 64: each costs a handshake on both sides
+	Targets      int              // peers that callers wait for a dial to; 1,024
+	Waiting      int              // newcomers that wait for room; 128
+	Closing      int              // evicted connections that are not closed yet; 64
+	Addrs        int              // addresses tried in one dial; 4
+	DrainTimeout time.Duration    // for the calls of an evicted connection; 2 s
+	ProbeTimeout time.Duration    // for a sign of life when two connections compete; 1 s
+	RetryAfter   time.Duration    // told to a newcomer that found no room; 1 s
+	Backoff      backoff.Config   // after a failed dial
+	Remembered   int              // targets whose backoff is remembered; 4,096
+}
+
+// WithDefaults returns c with every zero field set.
+func (c Config) WithDefaults() Config {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	defTime := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&c.Cap, 1000)
+	def(&c.Dials, 64)
+	def(&c.Targets, 1024)
+	def(&c.Waiting, 128)
+	def(&c.Closing, 64)
+	def(&c.Addrs, 4)
+	def(&c.Remembered, 4096)
+	defTime(&c.DrainTimeout, 2*time.Second)
+	defTime(&c.ProbeTimeout, time.Second)
+	defTime(&c.RetryAfter, time.Second)
+	return c
+}
+
+// Deps is the world of a pool.
+type Deps[C Conn] struct {
+	Runtime rt.Runtime
+	Log     *slog.Logger
+	// Dial makes a connection that the peer has admitted.
+	Dial func(ctx context.Context, peer transport.PeerID, addr transport.Addr) (C, error)
+	// Run is told of every admitted connection that the pool dialled. It must
+	// start a task that serves it, and call slot.Gone when it is closed. It
+	// must not block.
+	Run func(slot *Slot[C])
+	// Mark is told when something rare happened; may be nil.
+	Mark func(string)
+}
+
+// Pool is the table. All methods are safe for concurrent use.
+type Pool[C Conn] struct {
+	r     rt.Runtime
+	cfg   Config
+	deps  Deps[C]
+	ctx   context.Context
+	stop  context.CancelCauseFunc
+	group *rt.Group
+	slots *rt.Semaphore // dials in flight
+
+	mu      rt.Mutex
+	lru     *bounded.LRU[transport.PeerID, *Slot[C]]
+	dials   *bounded.Map[transport.PeerID, *dial[C]]
+	retry   *bounded.Map[transport.PeerID, *target]
+	waiting []*newcomer[C] // bound: cfg.Waiting
+	closing int
+	closed  bool
+	counts  Counts
+}
+
+// Counts are the totals of a pool.
+type Counts struct {
+	Hits, Misses      uint64 // Get found a connection, or had to wait for a dial
+	Dials, DialErrors uint64
+	Admitted          uint64
+	Evicted           uint64 // to make room
+	Reaped            uint64 // idle for too long
+	Superseded        uint64 // a newer connection of the same peer took over
+	Refused           uint64 // newcomers that found no room
+	Peak              int    // most admitted at a time
+}
+
+// New returns an empty pool.
+func New[C Conn](cfg Config, deps Deps[C]) *Pool[C] {
+	cfg = cfg.WithDefaults()
+	r := deps.Runtime
+	p := &Pool[C]{
+		r: r, cfg: cfg, deps: deps,
+		group: rt.NewGroup(r), slots: rt.NewSemaphore(r, cfg.Dials), mu: rt.NewMutex(r),
+		lru:   bounded.NewLRU[transport.PeerID, *Slot[C]]("pool", cfg.Cap),
+		dials: bounded.NewMap[transport.PeerID, *dial[C]]("dials", cfg.Targets),
+		retry: bounded.NewMap[transport.PeerID, *target]("backoff", cfg.Remembered),
+	}
+	p.ctx, p.stop = r.WithCancelCause(context.Background())
+	return p
+}
+
+// Slot is the place of one admitted connection.
+type Slot[C Conn] struct {
+	Conn    C
+	pool    *Pool[C]
+	peer    transport.PeerID
+	ref     bounded.Ref
+	out     bool // evicted or superseded: closing
+	why     fault.Kind
+	dead    bool // gave no sign of life
+	leaving bool // the peer asked us to stop using it
+	gone    bool
+}
+
+// Use marks the connection as in use, so that it is not evicted, until Done.
+// It reports false when the connection is being evicted already.
+func (s *Slot[C]) Use() bool {
+	p := s.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !s.leaving && p.lru.Use(s.peer, s.ref)
+}
+
+// Leave says that the peer has asked us to stop using the connection. It
+// keeps its place until it is closed, but nobody gets it any more.
+func (s *Slot[C]) Leave() {
+	s.pool.mu.Lock()
+	s.leaving = true
+	s.pool.mu.Unlock()
+}
+
+// Done ends one Use. When the connection becomes idle, a waiting newcomer may
+// take its place.
+func (s *Slot[C]) Done() {
+	p := s.pool
+	p.mu.Lock()
+	var out []*Slot[C]
+	if !s.out && !s.gone {
+		p.lru.Done(s.peer, s.ref, p.r.Now())
+		if len(p.waiting) > 0 {
+			out = p.serveWaiting()
+		}
+	}
+	p.mu.Unlock()
+	p.evict(out)
+}
+
+// Gone takes a connection that is closed out of the books. Exactly one call
+// per slot, by whoever served the connection.
+func (s *Slot[C]) Gone() {
+	p := s.pool
+	p.mu.Lock()
+	switch {
+	case s.gone:
+	case s.out:
+		p.closing--
+	default:
+		p.lru.Remove(s.peer, s.ref)
+	}
+	s.gone = true
+	out := p.serveWaiting()
+	p.mu.Unlock()
+	p.evict(out)
+}
+
+// Stats is what a pool holds.
+type Stats struct {
+	Cap, Open, InUse, Dialling, Waiting, Closing int
+	Counts
+}
+
+// Stats returns the books at this moment.
+func (p *Pool[C]) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Stats{
+		Cap: p.lru.Cap(), Open: p.lru.Len(), InUse: p.lru.InUse(), Dialling: p.dials.Len(),
+		Waiting: len(p.waiting), Closing: p.closing, Counts: p.counts,
+	}
+}
+
+// Conns returns the admitted connections in a fixed order.
+func (p *Pool[C]) Conns() []C {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]C, 0, p.lru.Len())
+	for _, s := range p.lru.All() {
+		out = append(out, s.Conn)
+	}
+	return out
+}
+
+// Lookup returns the admitted connection to peer without touching it.
+func (p *Pool[C]) Lookup(peer transport.PeerID) (C, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, _, ok := p.lru.Get(peer)
+	if !ok {
+		var none C
+		return none, false
+	}
+	return s.Conn, true
+}
+
+// Check compares the books with the limits in constant time.
+func (p *Pool[C]) Check() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.lru.Len() > p.cfg.Cap:
+		return fmt.Errorf("pool: %d connections admitted, the cap is %d", p.lru.Len(), p.cfg.Cap)
+	case len(p.waiting) > p.cfg.Waiting:
+		return fmt.Errorf("pool: %d newcomers wait, the limit is %d", len(p.waiting), p.cfg.Waiting)
+	case p.closing > p.cfg.Closing && !p.closed:
+		return fmt.Errorf("pool: %d connections are closing, the limit is %d", p.closing, p.cfg.Closing)
+	case p.closing < 0:
+		return fmt.Errorf("pool: closing is %d", p.closing)
+	}
+	return nil
+}
+
+// Audit recounts the tables.
+func (p *Pool[C]) Audit() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, err := range []error{p.lru.Recount(), p.dials.Recount(), p.retry.Recount()} {
+		if err != nil {
+			return err
+		}
+	}
+	for peer, s := range p.lru.All() {
+		if s.out || s.gone || s.peer != peer {
+			return fmt.Errorf("pool: the slot of a peer is out=%v gone=%v", s.out, s.gone)
+		}
+	}
+	return nil
+}
+
+// Reap closes connections that have been idle since before the instant, and
+// forgets old backoff. It returns how many it closed. At most max, so that
+// one call stays short.
+func (p *Pool[C]) Reap(now, idleSince mono.Time, max int) int {
+	var out []*Slot[C]
+	p.mu.Lock()
+	p.retry.Expire(now, max, nil)
+	for len(out) < max && p.closing < p.cfg.Closing {
+		_, s, since, ok := p.lru.Oldest()
+		if !ok || since.After(idleSince) {
+			break
+		}
+		p.takeOut(s, fault.Overload)
+		p.counts.Reaped++
+		out = append(out, s)
+	}
+	p.mu.Unlock()
+	p.evict(out)
+	return len(out)
+}
+
+// Close refuses everybody from now on, asks every connection to go away
+// within the deadline and waits for the pool's own tasks. The connections end
+// with the tasks that serve them.
+func (p *Pool[C]) Close(why fault.Kind, deadline time.Duration) {
+	p.stop(fault.New("pool", fault.Draining, "the node is shutting down"))
+	var out []*Slot[C]
+	p.mu.Lock()
+	p.closed = true
+	for _, s := range p.lru.All() {
+		p.takeOut(s, why)
+		out = append(out, s)
+	}
+	for _, n := range p.waiting {
+		n.finish(nil, errClosed())
+	}
+	p.waiting = nil
+	p.mu.Unlock()
+	for _, s := range out {
+		s.Conn.GoAway(why, 0, deadline)
+	}
+	p.group.Close()
+	p.group.Wait(context.Background())
+}
+
+func errClosed() error {
+	return fault.New("pool", fault.Draining, "the node is shutting down")
+}
+
+func (p *Pool[C]) mark(name string) {
+	if p.deps.Mark != nil {
+		p.deps.Mark(name)
+	}
+}

@@ -1,0 +1,269 @@
+package rpc
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/link"
+	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/transport"
+)
+
+// Provider is one place that answers a name.
+type Provider struct {
+	ID    transport.PeerID
+	Addr  transport.Addr
+	Local Handler // set when it answers in this process or through a client of ours
+}
+
+// Conn is a connection to a provider, in use until Done.
+type Conn interface {
+	Call(ctx context.Context, req *link.Request) ([]byte, error)
+	Done()
+}
+
+// CallerConfig holds the limits. Zero fields take the default beside them.
+type CallerConfig struct {
+	Timeout    time.Duration // of a call whose context has no deadline; 5 s
+	MaxTimeout time.Duration // later deadlines are cut; 10 min
+	Attempts   int           // providers tried in one call; 4
+	MaxHops    uint8         // nodes that a call may pass; 4
+	Discovery  time.Duration // for one question to the mesh; 1 s
+	Negative   time.Duration // how long a name that nobody provides is not asked for again; 1 s
+	Lookups    int           // names asked for at a time; 1,024
+}
+
+// WithDefaults returns c with every zero field set.
+func (c CallerConfig) WithDefaults() CallerConfig {
+	def := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&c.Timeout, 5*time.Second)
+	def(&c.MaxTimeout, 10*time.Minute)
+	def(&c.Discovery, time.Second)
+	def(&c.Negative, time.Second)
+	if c.Attempts == 0 {
+		c.Attempts = 4
+	}
+	if c.MaxHops == 0 {
+		c.MaxHops = 4
+	}
+	if c.Lookups == 0 {
+		c.Lookups = 1024
+	}
+	return c
+}
+
+// CallerDeps is the world of a caller.
+type CallerDeps struct {
+	Runtime rt.Runtime
+	Server  *Server // runs local handlers
+	// Resolve appends the known providers of name to buf. It must not block.
+	Resolve func(name string, buf []Provider) []Provider
+	// Discover asks the mesh for name; afterwards Resolve may know more.
+	Discover func(ctx context.Context, name string) error
+	// Connect returns a connection to the provider, in use.
+	Connect func(ctx context.Context, p Provider) (Conn, error)
+	Mark    func(string)
+}
+
+// Caller makes calls by name. All methods are safe for concurrent use.
+type Caller struct {
+	r       rt.Runtime
+	cfg     CallerConfig
+	deps    CallerDeps
+	lookups *lookups
+
+	mu     rt.Mutex
+	counts CallerCounts
+}
+
+// CallerCounts are the totals of a caller.
+type CallerCounts struct {
+	InFlight  int
+	Peak      int
+	OK        uint64
+	Failed    uint64
+	Deadline  uint64 // of the failed ones
+	Cancelled uint64 // of the failed ones
+	NotFound  uint64 // of the failed ones
+	Failovers uint64 // attempts after the first
+	Lookups   uint64 // questions to the mesh
+	Shared    uint64 // callers that waited for somebody else's question
+}
+
+// NewCaller returns a caller.
+func NewCaller(cfg CallerConfig, deps CallerDeps) *Caller {
+	c := &Caller{r: deps.Runtime, cfg: cfg.WithDefaults(), deps: deps, mu: rt.NewMutex(deps.Runtime)}
+	c.lookups = newLookups(c)
+	return c
+}
+
+// Call asks a provider of req.Name and waits for the answer. All attempts,
+// the questions to the mesh and the dials share the deadline of ctx, or the
+// default one. Another provider is tried only when the call was not executed,
+// or is idempotent. The error is a *fault.Error: that of the last attempt, or
+// NotFound when there was nobody to ask.
+func (c *Caller) Call(ctx context.Context, req *Request) ([]byte, error) {
+	if req.Hops > c.cfg.MaxHops {
+		return nil, fault.New("rpc.Call", fault.HopLimit, "the call has passed %d nodes", req.Hops)
+	}
+	limit := c.cfg.Timeout
+	if left, ok := rt.Remaining(c.r, ctx); ok {
+		limit = min(left, c.cfg.MaxTimeout)
+	}
+	ctx, cancel := c.r.WithTimeout(ctx, limit)
+	defer cancel()
+	c.begin()
+	body, err := c.try(ctx, req)
+	c.end(err)
+	return body, err
+}
+
+// try goes from provider to provider.
+func (c *Caller) try(ctx context.Context, req *Request) ([]byte, error) {
+	var tried []transport.PeerID
+	var last error
+	asked := false
+	var room [8]Provider
+	for len(tried) < c.cfg.Attempts {
+		provs := c.deps.Resolve(req.Name, room[:0])
+		provs = slices.DeleteFunc(provs, func(p Provider) bool { return slices.Contains(tried, p.ID) })
+		if len(provs) == 0 {
+			if asked || ctx.Err() != nil {
+				break
+			}
+			asked = true
+			if err := c.lookups.ask(ctx, req.Name); err != nil && last == nil && ctx.Err() != nil {
+				last = fault.Wrap("rpc.Call", err)
+			}
+			continue
+		}
+		p := c.choose(provs)
+		if len(tried) > 0 {
+			c.mu.Lock()
+			c.counts.Failovers++
+			c.mu.Unlock()
+			c.mark("failed over")
+		}
+		tried = append(tried, p.ID)
+		body, err := c.attempt(ctx, p, req, len(provs))
+		if err == nil {
+			return body, nil
+		}
+		last = err
+		if !mayRetry(ctx, err, req.Idempotent) {
+			return nil, err
+		}
+	}
+	if last == nil {
+		last = fault.New("rpc.Call", fault.NotFound, "nobody provides %s", req.Name)
+	}
+	return nil, last
+}
+
+// mayRetry decides whether the next provider is asked.
+func mayRetry(ctx context.Context, err error, idempotent bool) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	kind := fault.KindOf(err)
+	if fault.Executed(err) {
+		// The handler itself has answered, or may have run.
+		return idempotent && (kind == fault.Deadline || kind.Retryable())
+	}
+	return kind.Retryable() || kind == fault.Deadline
+}
+
+// choose takes a local provider if there is one, else any: callers that start
+// at the same time spread over the providers.
+func (c *Caller) choose(provs []Provider) Provider {
+	for _, p := range provs {
+		if p.Local != nil {
+			return p
+		}
+	}
+	if len(provs) == 1 {
+		return provs[0]
+	}
+	return provs[c.r.Rand("rpc/provider").IntN(len(provs))]
+}
+
+// attempt asks one provider. With others left to ask, finding out that this
+// one is dead may cost no more than its share of what is left: the dial
+// always, the answer too when the call is idempotent.
+func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, candidates int) ([]byte, error) {
+	if p.Local != nil {
+		return c.deps.Server.Local(ctx, p.Local, req)
+	}
+	share := ctx
+	if left, ok := rt.Remaining(c.r, ctx); ok && candidates > 1 {
+		var cancel context.CancelFunc
+		share, cancel = c.r.WithTimeout(ctx, left/time.Duration(candidates))
+		defer cancel()
+	}
+	conn, err := c.deps.Connect(share, p)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Done()
+	if !req.Idempotent {
+		share = ctx
+	}
+	return conn.Call(share, &link.Request{
+		Name: req.Name, Body: req.Body, Idempotent: req.Idempotent,
+		Forwarded: req.Hops > 0, Caller: req.Caller, Hops: req.Hops,
+	})
+}
+
+func (c *Caller) begin() {
+	c.mu.Lock()
+	c.counts.InFlight++
+	c.counts.Peak = max(c.counts.Peak, c.counts.InFlight)
+	c.mu.Unlock()
+}
+
+func (c *Caller) end(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts.InFlight--
+	if err == nil {
+		c.counts.OK++
+		return
+	}
+	c.counts.Failed++
+	switch fault.KindOf(err) {
+	case fault.Deadline:
+		c.counts.Deadline++
+	case fault.Cancelled, fault.CallerGone:
+		c.counts.Cancelled++
+	case fault.NotFound:
+		c.counts.NotFound++
+	}
+}
+
+// Counts returns the totals so far.
+func (c *Caller) Counts() CallerCounts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.counts
+}
+
+// Audit recounts the table of questions.
+func (c *Caller) Audit() error { return c.lookups.audit() }
+
+// Sweep forgets up to max names that nobody provided.
+func (c *Caller) Sweep(max int) int { return c.lookups.sweep(max) }
+
+// Close ends the questions to the mesh and waits for their tasks.
+func (c *Caller) Close() { c.lookups.close() }
+
+func (c *Caller) mark(name string) {
+	if c.deps.Mark != nil {
+		c.deps.Mark(name)
+	}
+}

@@ -1,0 +1,256 @@
+// Package rpc is calls by name: the server side runs handlers within limits
+// and contains their panics, the caller side finds a provider, fails over to
+// the next one and keeps all attempts inside one deadline.
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/maculamesh/macula/node/bounded"
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/link"
+	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/transport"
+)
+
+// Request is a call as its handler sees it. Body belongs to the handler.
+type Request struct {
+	Name       string
+	Body       []byte
+	Caller     transport.PeerID // who asked: authenticated, or vouched for by the gateway that forwards
+	Idempotent bool
+	Hops       uint8 // nodes that the call has passed
+}
+
+// Handler answers a call. Its context ends with the caller's deadline, with
+// the caller's cancellation, and with the connection; the handler's permit is
+// held until it returns. An error that is not a *fault.Error reaches the
+// caller as Application with its text. A panic becomes Internal.
+type Handler func(ctx context.Context, req *Request) ([]byte, error)
+
+// ServerConfig holds the limits. Zero fields take the default beside them.
+type ServerConfig struct {
+	MaxHandlers int           // handlers running, abandoned ones included; 10,000
+	RetryAfter  time.Duration // told to a caller that is over the limit; 100 ms
+}
+
+// ServerDeps is the world of a server.
+type ServerDeps struct {
+	Runtime rt.Runtime
+	Log     *slog.Logger
+	// Route finds the handler of a call that arrived, or says why there is
+	// none. It must not block.
+	Route func(in *link.Inbound) (Handler, error)
+}
+
+// Server runs handlers. All methods are safe for concurrent use.
+type Server struct {
+	r     rt.Runtime
+	cfg   ServerConfig
+	deps  ServerDeps
+	group *rt.Group
+
+	mu     rt.Mutex
+	counts ServerCounts
+	locals *bounded.Map[uint64, context.CancelCauseFunc] // calls of this node to itself
+	lastID uint64
+}
+
+// ServerCounts are the totals of a server.
+type ServerCounts struct {
+	Running int // handlers that have not returned
+	Peak    int
+	Served  uint64
+	Refused uint64 // over the limit
+	Panics  uint64
+}
+
+// NewServer returns a server.
+func NewServer(cfg ServerConfig, deps ServerDeps) *Server {
+	if cfg.MaxHandlers == 0 {
+		cfg.MaxHandlers = 10_000
+	}
+	if cfg.RetryAfter == 0 {
+		cfg.RetryAfter = 100 * time.Millisecond
+	}
+	return &Server{
+		r: deps.Runtime, cfg: cfg, deps: deps, group: rt.NewGroup(deps.Runtime), mu: rt.NewMutex(deps.Runtime),
+		locals: bounded.NewMap[uint64, context.CancelCauseFunc]("local calls", cfg.MaxHandlers),
+	}
+}
+
+// Serve implements link.Server: it starts the handler, or refuses at once.
+func (s *Server) Serve(in *link.Inbound) error {
+	h, err := s.deps.Route(in)
+	if err != nil {
+		return err
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	ok := s.group.Go("rpc/handler", func() {
+		defer s.exit()
+		var body []byte
+		err := error(noReturn)
+		// Deferred, so that a handler that ends its task is answered too.
+		defer func() { in.Answer(body, err, true) }()
+		body, err = s.run(in, h, &Request{Name: in.Name, Body: in.Body, Caller: in.Caller, Idempotent: in.Idempotent, Hops: in.Hops})
+	})
+	if !ok {
+		s.exit()
+		return fault.New("serve", fault.Draining, "the node is shutting down")
+	}
+	return nil
+}
+
+// noReturn is the answer of a handler that ended without one.
+const noReturn = fault.Internal
+
+// Local runs a handler of this node for a caller of this node, under the same
+// limits, and waits until it returns or ctx ends.
+func (s *Server) Local(ctx context.Context, h Handler, req *Request) ([]byte, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	type result struct {
+		body []byte
+		err  error
+	}
+	res := &result{err: noReturn}
+	done := rt.NewEvent(s.r)
+	own, cancel := s.r.WithCancelCause(ctx)
+	defer s.note(cancel)()
+	defer cancel(fault.CallerGone)
+	ok := s.group.Go("rpc/handler", func() {
+		defer s.exit()
+		defer done.Fire()
+		res.body, res.err = s.run(own, h, req)
+	})
+	if !ok {
+		s.exit()
+		return nil, fault.New("serve", fault.Draining, "the node is shutting down")
+	}
+	if err := done.Wait(ctx); err != nil {
+		return nil, &fault.Error{Op: "rpc.Call", Kind: fault.KindOf(err), Executed: true, Err: err}
+	}
+	return res.body, markExecuted(res.err)
+}
+
+// run calls the handler and contains its panic.
+func (s *Server) run(ctx context.Context, h Handler, req *Request) (body []byte, err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		p := recover() // nil when the handler ended its task
+		s.mu.Lock()
+		s.counts.Panics++
+		s.mu.Unlock()
+		s.deps.Log.Error("handler panicked", "service", req.Name, "panic", p, "stack", stack())
+		body, err = nil, fault.New("serve", fault.Internal, "the handler of %s panicked", req.Name)
+	}()
+	body, err = h(ctx, req)
+	returned = true
+	return body, err
+}
+
+// maxFrames bounds the stack that is logged.
+const maxFrames = 32
+
+// stack is the stack of a panic by functions and lines, without addresses, so
+// that it is the same in every run.
+func stack() string {
+	pcs := make([]uintptr, maxFrames)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	var b strings.Builder
+	for {
+		f, more := frames.Next()
+		fmt.Fprintf(&b, "%s (%s:%d)\n", f.Function, filepath.Base(f.File), f.Line)
+		if !more {
+			return b.String()
+		}
+	}
+}
+
+// enter takes a permit without waiting: the reader of a stream asks.
+func (s *Server) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.counts.Running >= s.cfg.MaxHandlers {
+		s.counts.Refused++
+		return &fault.Error{Op: "serve", Kind: fault.Overload, Detail: "every handler is busy", RetryAfter: s.cfg.RetryAfter}
+	}
+	s.counts.Running++
+	s.counts.Served++
+	s.counts.Peak = max(s.counts.Peak, s.counts.Running)
+	return nil
+}
+
+func (s *Server) exit() {
+	s.mu.Lock()
+	s.counts.Running--
+	s.mu.Unlock()
+}
+
+// Counts returns the totals so far.
+func (s *Server) Counts() ServerCounts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts
+}
+
+// Limit is how many handlers may run.
+func (s *Server) Limit() int { return s.cfg.MaxHandlers }
+
+// Close takes no more calls and waits until every handler has returned or ctx
+// ends. It returns how many it had to abandon; the contexts of those that this
+// node itself has called end now, as those of others do with their links.
+func (s *Server) Close(ctx context.Context) (abandoned int) {
+	s.group.Close()
+	if s.group.Wait(ctx) == nil {
+		return 0
+	}
+	s.mu.Lock()
+	var cancels []context.CancelCauseFunc
+	for _, cancel := range s.locals.All() {
+		cancels = append(cancels, cancel)
+	}
+	s.mu.Unlock()
+	for _, cancel := range cancels {
+		cancel(fault.New("serve", fault.Draining, "the node is shutting down"))
+	}
+	return s.group.Count()
+}
+
+// note keeps the cancel function of a local call until the result is called.
+func (s *Server) note(cancel context.CancelCauseFunc) (forget func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastID++
+	id := s.lastID
+	s.locals.Put(id, cancel, 0) // there is a permit for each, so there is room
+	return func() {
+		s.mu.Lock()
+		s.locals.DeleteAny(id)
+		s.mu.Unlock()
+	}
+}
+
+// markExecuted makes the error of a handler say that the call was executed.
+func markExecuted(err error) error {
+	if err == nil || fault.Executed(err) {
+		return err
+	}
+	kind := fault.KindOf(err)
+	if kind == fault.Other {
+		kind = fault.Application
+	}
+	return &fault.Error{Op: "call", Kind: kind, RetryAfter: fault.RetryAfter(err), Executed: true, Err: err}
+}

@@ -1,0 +1,325 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/maculamesh/macula/node/discovery"
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/link"
+	"github.com/maculamesh/macula/node/registry"
+	"github.com/maculamesh/macula/node/rpc"
+	"github.com/maculamesh/macula/node/wire"
+	"github.com/maculamesh/macula/transport"
+)
+
+// Handler answers calls; see rpc.Handler.
+type Handler = rpc.Handler
+
+// Request is a call as its handler sees it.
+type Request = rpc.Request
+
+// AdvertiseOptions change how a service is advertised.
+type AdvertiseOptions struct {
+	TTL time.Duration // how long an advertisement counts; Config.Registry.TTL
+	// Once leaves it to the caller to advertise again before the TTL ends.
+	// Otherwise the node renews until Withdraw.
+	Once bool
+}
+
+// Service is something that this node provides.
+type Service struct {
+	n    *Node
+	name string
+	h    Handler
+	ttl  time.Duration
+	once bool
+}
+
+// Name is the name under which it is called.
+func (s *Service) Name() string { return s.name }
+
+// Advertise provides a service under name, from this process. Advertising the
+// same name again replaces the handler. Errors: Invalid for a malformed name,
+// Overload when a limit is reached, Draining.
+func (n *Node) Advertise(name string, h Handler, opt AdvertiseOptions) (*Service, error) {
+	if err := wire.ValidName(name); err != nil {
+		return nil, fault.New("node.Advertise", fault.Invalid, "%v", err)
+	}
+	s := &Service{n: n, name: name, h: h, ttl: opt.TTL, once: opt.Once}
+	if s.ttl == 0 {
+		s.ttl = n.cfg.Registry.TTL
+	}
+	s.ttl = min(max(s.ttl, n.cfg.Registry.MinTTL), n.cfg.Registry.MaxTTL)
+	n.mu.Lock()
+	draining := n.draining
+	n.mu.Unlock()
+	if draining {
+		return nil, fault.New("node.Advertise", fault.Draining, "the node is shutting down")
+	}
+	if err := s.Renew(); err != nil {
+		return nil, err
+	}
+	if s.once {
+		return s, nil
+	}
+	if err := n.services.Put(name, s, s.ttl/3); err != nil {
+		s.Withdraw()
+		return nil, &fault.Error{Op: "node.Advertise", Kind: fault.Overload, Err: err}
+	}
+	return s, nil
+}
+
+// Renew advertises the service again, for another TTL.
+func (s *Service) Renew() error {
+	n := s.n
+	n.mu.Lock()
+	n.versions++
+	version := n.versions
+	n.mu.Unlock()
+	err := n.registry.Put(registry.Entry[rpc.Handler]{
+		Name: s.name, Provider: n.deps.ID, Owner: n.self(), Version: version, TTL: s.ttl, Local: s.h, IsLocal: true,
+	})
+	if err != nil {
+		return fault.Wrap("node.Advertise", err)
+	}
+	n.caller.Learn(s.name)
+	return n.discovery.Advertise(s.name, s.ttl)
+}
+
+// Withdraw ends the service here, and tells the peers. Calls that run go on.
+func (s *Service) Withdraw() {
+	n := s.n
+	n.services.Delete(s.name, s)
+	n.registry.Remove(s.name, n.deps.ID, n.self(), ^uint64(0))
+	n.withdrawIfLast(s.name)
+}
+
+// self owns the services of this process.
+func (n *Node) self() registry.Owner { return registry.Owner{ID: n.deps.ID} }
+
+// withdrawIfLast tells the peers that name is not provided here any more,
+// unless somebody else here provides it.
+func (n *Node) withdrawIfLast(name string) {
+	var room [8]*registry.Entry[rpc.Handler]
+	for _, e := range n.registry.Lookup(name, room[:0]) {
+		if e.IsLocal {
+			return
+		}
+	}
+	n.discovery.Withdraw(name)
+}
+
+// renewLoop advertises local services again when a third of their TTL has
+// passed.
+func (n *Node) renewLoop() {
+	n.services.Run(n.ctx, func(s *Service) {
+		if err := s.Renew(); err != nil {
+			n.log.Warn("service not renewed", "service", s.name, "err", err)
+		}
+	})
+}
+
+// CallOptions change how a call is made.
+type CallOptions struct {
+	// Idempotent allows another provider to be tried after one may have
+	// executed the call.
+	Idempotent bool
+}
+
+// Call asks a provider of name and waits for the answer, until ctx ends or
+// the default timeout has passed. See rpc.Caller.
+func (n *Node) Call(ctx context.Context, name string, body []byte, opt CallOptions) ([]byte, error) {
+	if err := wire.ValidName(name); err != nil {
+		return nil, fault.New("node.Call", fault.Invalid, "%v", err)
+	}
+	return n.caller.Call(ctx, &rpc.Request{Name: name, Body: body, Caller: n.deps.ID, Idempotent: opt.Idempotent})
+}
+
+// route finds the handler of a call that arrived. A client's call goes to
+// whoever provides the name; a peer's call is for this node or its clients.
+func (n *Node) route(in *link.Inbound) (rpc.Handler, error) {
+	if in.Link.Hello().Role == wire.RoleClient && !in.Link.Dialled() {
+		return n.forward, nil
+	}
+	var room [8]*registry.Entry[rpc.Handler]
+	for _, e := range n.registry.Lookup(in.Name, room[:0]) {
+		if e.IsLocal {
+			return e.Local, nil
+		}
+	}
+	n.mark("called after it was gone")
+	return nil, fault.New("serve", fault.NotFound, "%s is not provided here", in.Name)
+}
+
+// forward passes the call of a client on, in its name.
+func (n *Node) forward(ctx context.Context, req *rpc.Request) ([]byte, error) {
+	onward := *req
+	onward.Hops++
+	return n.caller.Call(ctx, &onward)
+}
+
+// toClient returns the handler of a service that an attached client provides.
+func toClient(s *session) rpc.Handler {
+	return func(ctx context.Context, req *rpc.Request) ([]byte, error) {
+		return s.Conn.Call(ctx, &link.Request{
+			Name: req.Name, Body: req.Body, Idempotent: req.Idempotent,
+			Forwarded: true, Caller: req.Caller, Hops: req.Hops + 1,
+		})
+	}
+}
+
+// clientControl is the control stream of a client.
+type clientControl struct {
+	n *Node
+	s *session
+}
+
+// Frame implements link.Control: a client advertises and withdraws. A refusal
+// is an answer, not the end of the link.
+func (c *clientControl) Frame(l *link.Link, kind byte, payload []byte) error {
+	switch kind {
+	case wire.KindAdvertise:
+		a, err := wire.ParseAdvertise(payload)
+		if err != nil && fault.KindOf(err) != fault.Invalid {
+			return err
+		}
+		if err == nil {
+			err = c.advertise(a.Name, a.Version, a.TTL)
+		}
+		ack := wire.AdvertiseAck{Name: a.Name, Version: a.Version, Kind: ackKind(err), RetryAfter: fault.RetryAfter(err)}
+		return l.Tell(func(b []byte) []byte { return wire.AppendAdvertiseAck(b, &ack) })
+	case wire.KindWithdraw:
+		w, err := wire.ParseWithdraw(payload)
+		if err != nil {
+			return err
+		}
+		if c.n.registry.Remove(w.Name, c.s.ID, c.owner(), w.Version) {
+			c.n.withdrawIfLast(w.Name)
+		}
+	default:
+		if !wire.Skippable(kind) {
+			return fault.New("node", fault.Protocol, "frame %d from a client", kind)
+		}
+	}
+	return nil
+}
+
+// GoneAway implements link.Control: the client leaves by itself.
+func (c *clientControl) GoneAway(*link.Link, fault.Kind) {}
+
+func (c *clientControl) owner() registry.Owner {
+	return registry.Owner{ID: c.s.ID, Session: c.s.Ref}
+}
+
+func (c *clientControl) advertise(name string, version uint64, ttl time.Duration) error {
+	n := c.n
+	if cur, ok := n.clients.Get(c.s.ID); !ok || cur != c.s {
+		return fault.New("node.Advertise", fault.Superseded, "a newer session of this client is attached")
+	}
+	err := n.registry.Put(registry.Entry[rpc.Handler]{
+		Name: name, Provider: c.s.ID, Owner: c.owner(), Epoch: c.s.Conn.Incarnation(), Version: version, TTL: ttl,
+		Local: toClient(c.s), IsLocal: true,
+	})
+	if err != nil {
+		return err
+	}
+	n.caller.Learn(name)
+	return n.discovery.Advertise(name, n.longest(name))
+}
+
+// longest is how long name will be provided here if nobody renews.
+func (n *Node) longest(name string) time.Duration {
+	var room [8]*registry.Entry[rpc.Handler]
+	var ttl time.Duration
+	now := n.r.Now()
+	for _, e := range n.registry.Lookup(name, room[:0]) {
+		if e.IsLocal {
+			ttl = max(ttl, e.Expires.Sub(now))
+		}
+	}
+	return ttl
+}
+
+func ackKind(err error) fault.Kind {
+	if err == nil {
+		return 0
+	}
+	if k := fault.KindOf(err); k != fault.Other {
+		return k
+	}
+	return fault.Internal
+}
+
+// resolve lists the providers of a name for the caller.
+func (n *Node) resolve(name string, buf []rpc.Provider) []rpc.Provider {
+	var room [8]*registry.Entry[rpc.Handler]
+	for _, e := range n.registry.Lookup(name, room[:0]) {
+		buf = append(buf, rpc.Provider{ID: e.Provider, Addr: e.Addr, Local: e.Local})
+	}
+	return buf
+}
+
+// known lists the providers of a name for a peer that asks: this node for
+// all that it and its clients provide, others by what they said.
+func (n *Node) known(name string, buf []wire.Provider) []wire.Provider {
+	now := n.r.Now()
+	here := false
+	var room [8]*registry.Entry[rpc.Handler]
+	for _, e := range n.registry.Lookup(name, room[:0]) {
+		p := wire.Provider{ID: e.Provider, Addr: e.Addr, TTL: e.Expires.Sub(now), Version: e.Version, Hops: e.Hops}
+		if e.IsLocal {
+			if here {
+				continue
+			}
+			here = true
+			p.ID, p.Addr, p.Hops = n.deps.ID, n.dialAddr(), 0
+		}
+		buf = append(buf, p)
+	}
+	return buf
+}
+
+// learn keeps what a peer says of a service.
+func (n *Node) learn(f discovery.Found) error {
+	err := n.registry.Put(registry.Entry[rpc.Handler]{
+		Name: f.Name, Provider: f.Provider, Owner: registry.Owner{ID: f.Teller},
+		Epoch: f.Epoch, Version: f.Version, Addr: f.Addr, Hops: f.Hops, TTL: f.TTL,
+	})
+	if err == nil {
+		n.caller.Learn(f.Name)
+	}
+	return err
+}
+
+func (n *Node) unlearn(name string, provider transport.PeerID, version uint64) {
+	n.registry.Remove(name, provider, registry.Owner{ID: provider}, version)
+}
+
+// peerConn is a pooled connection in use by one call.
+type peerConn struct{ slot *peerSlot }
+
+func (c peerConn) Call(ctx context.Context, req *link.Request) ([]byte, error) {
+	return c.slot.Conn.Call(ctx, req)
+}
+
+func (c peerConn) Done() { c.slot.Done() }
+
+// connect returns a connection to a provider, in use.
+func (n *Node) connect(ctx context.Context, p rpc.Provider) (rpc.Conn, error) {
+	if p.ID == n.deps.ID {
+		return nil, errors.New("macula bug: a remote provider with this node's id")
+	}
+	slot, err := n.pool.Get(ctx, p.ID, p.Addr)
+	if err != nil {
+		return nil, err
+	}
+	return peerConn{slot}, nil
+}
+
+func (n *Node) mark(name string) {
+	if n.deps.Mark != nil {
+		n.deps.Mark(name)
+	}
+}
