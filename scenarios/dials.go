@@ -1,0 +1,185 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/maculamesh/macula/node"
+	"github.com/maculamesh/macula/node/backoff"
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/sim/scenario"
+)
+
+func poolOrder() *scenario.Scenario {
+	return &scenario.Scenario{
+		Name:  "pool-order",
+		Shows: "a node that dials whom it calls: the least recently used one goes, peers that are silent, late or have moved cost nobody else anything",
+		Params: []scenario.Param{
+			{Name: "cap", Default: "4", Doc: "connections that the pool may hold, one of them to the directory"},
+		},
+		Play: playPoolOrder,
+	}
+}
+
+// star is a hub that knows one directory, and peers that only the directory
+// knows: the hub dials them when it calls them.
+type star struct {
+	s     *scenario.Stage
+	cap   int
+	dir   *member
+	hub   *member
+	peers []*member
+	order []*member // whom the hub is connected to, the one used least recently first
+}
+
+func playPoolOrder(s *scenario.Stage) {
+	stage(s)
+	t := &star{s: s, cap: s.Int("cap")}
+	if !s.Check(t.cap >= 3, "the parameters make sense", "a pool of %d has no order", t.cap) {
+		return
+	}
+	t.dir = startNode(s, "directory", node.Config{OpenPeers: true})
+	t.provide(t.dir, "directory")
+	for i := range 2 * t.cap {
+		t.peers = append(t.peers, t.startPeer(fmt.Sprintf("peer-%d", i), fmt.Sprintf("peer-%d", i)))
+	}
+	t.startHub()
+	t.leastRecentlyUsedGoes()
+	t.newcomerWaits()
+	t.comesLate()
+	t.moves()
+}
+
+// startHub starts the hub, which has bootstrap peers that never answer beside
+// the directory.
+func (t *star) startHub() {
+	s := t.s
+	cfg := node.Config{OpenPeers: true, Bootstrap: []node.Peer{peerOf(s, "directory")}}
+	cfg.Pool.Cap = t.cap
+	cfg.Pool.Backoff = backoff.Config{Base: time.Minute, Max: time.Hour}
+	hub := s.Place("hub")
+	for i := range 4 {
+		name := fmt.Sprintf("silent-%d", i)
+		cfg.Bootstrap = append(cfg.Bootstrap, peerOf(s, name))
+		s.Cut(hub, s.Place(name))
+	}
+	s.SetLinks(scenario.Link{Latency: hop})
+	t.hub = startNode(s, "hub", cfg)
+	s.Eventually(time.Second, "a peer that does not answer delays nobody else", func() bool { return t.hub.peers() == 1 })
+}
+
+// startPeer starts a peer of the directory that provides a service of its
+// name, at a place and under the id of a name.
+func (t *star) startPeer(place, as string) *member {
+	t.s.SetLink(t.dir.place, t.s.Place(place), scenario.Link{Latency: hop})
+	if t.hub != nil {
+		t.s.SetLink(t.hub.place, t.s.Place(place), scenario.Link{Latency: hop})
+	}
+	m := startMemberAs(t.s, place, as, node.Config{OpenPeers: true, Bootstrap: []node.Peer{peerOf(t.s, "directory")}}, false)
+	t.provide(m, as)
+	return m
+}
+
+// provide provides an echo under the name, and a service that holds its
+// callers for as many tenths of a second as they say.
+func (t *star) provide(m *member, name string) {
+	m.provide("at."+name, node.AdvertiseOptions{})
+	m.provideWith("hold."+name, node.AdvertiseOptions{}, func(ctx context.Context, req *node.Request) ([]byte, error) {
+		return nil, rt.Sleep(ctx, m.place.Runtime(), time.Duration(req.Body[0])*100*time.Millisecond)
+	})
+}
+
+// use calls a member from the hub.
+func (t *star) use(m *member) {
+	_, err := t.hub.call("at."+m.place.Name(), []byte("x"), 2*time.Second, false)
+	t.s.Check(err == nil, "who can be reached is reached", "%s: %v", m.place.Name(), err)
+	t.s.Sleep(10 * time.Millisecond)
+	t.order = append(slices.DeleteFunc(t.order, func(o *member) bool { return o == m }), m)
+}
+
+// connected reports whether the hub has an admitted connection to m.
+func (t *star) connected(m *member) bool {
+	return slices.ContainsFunc(t.hub.node.Peers(), func(p node.PeerInfo) bool { return p.ID == m.id })
+}
+
+// leastRecentlyUsedGoes fills the pool, calls one peer more at a time, and
+// then leaves the pool alone while dials to the silent peers fail.
+func (t *star) leastRecentlyUsedGoes() {
+	s := t.s
+	for _, p := range t.peers[:t.cap-1] {
+		t.use(p)
+	}
+	t.use(t.dir)
+	t.use(t.peers[0])
+	dials := t.hub.node.Status().Pool.Dials
+	t.use(t.peers[1])
+	s.Check(t.hub.node.Status().Pool.Dials == dials, "a connection that is there is used", "it was dialled again")
+	for _, p := range t.peers[t.cap-1:] {
+		if t.order[0] == t.dir {
+			t.use(t.dir)
+		}
+		gone := t.order[0]
+		t.use(p)
+		t.order = t.order[1:]
+		s.Check(!t.connected(gone), "the least recently used connection makes room", "%s stays", gone.place.Name())
+		for _, m := range t.order {
+			s.Check(t.connected(m), "the least recently used connection makes room", "%s went, which was used later than %s", m.place.Name(), gone.place.Name())
+		}
+	}
+	before := t.hub.node.Status().Pool
+	s.Sleep(2 * time.Minute)
+	st := t.hub.node.Status().Pool
+	s.Check(st.DialErrors > before.DialErrors, "a dial to a silent peer fails", "none did")
+	s.Check(st.Evicted == before.Evicted && st.Open == t.cap, "a dial that fails costs nobody a connection", "%d were evicted", st.Evicted-before.Evicted)
+}
+
+// newcomerWaits lets every connection be in use when one peer more is called:
+// it gets the place of the first that is done, at that moment.
+func (t *star) newcomerWaits() {
+	s := t.s
+	t.use(t.dir)
+	var jobs []*scenario.Job
+	for i, m := range t.order {
+		jobs = append(jobs, t.hub.place.Go("hold", func() {
+			_, err := t.hub.node.Call(context.Background(), "hold."+m.place.Name(), []byte{byte(5 + 10*min(i, 1))}, node.CallOptions{})
+			s.Check(err == nil, "a call in flight is never cut", "%s: %v", m.place.Name(), err)
+		}))
+	}
+	s.Sleep(100 * time.Millisecond)
+	s.Check(t.hub.node.Status().Pool.InUse == t.cap, "every connection is in use", "%d are", t.hub.node.Status().Pool.InUse)
+	begun := s.Runtime().Now()
+	t.use(t.peers[0])
+	took := s.Runtime().Now().Sub(begun)
+	s.Check(400*time.Millisecond < took && took < 500*time.Millisecond, "a newcomer gets the first place that is free", "it took %v", took)
+	for _, j := range jobs {
+		j.Wait()
+	}
+}
+
+// comesLate asks for a service before anybody provides it.
+func (t *star) comesLate() {
+	s := t.s
+	wantFound(s, t.hub, "at.late", false, "what nobody provides is not found")
+	t.startPeer("late", "late")
+	s.Sleep(1200 * time.Millisecond) // that nobody provides it is remembered for a second
+	wantFound(s, t.hub, "at.late", true, "a service that comes late is found")
+}
+
+// moves lets a peer that could not be reached come back elsewhere: a new
+// address does not wait for the backoff of the old one.
+func (t *star) moves() {
+	s := t.s
+	s.Cut(t.hub.place, s.Place("mover"))
+	old := t.startPeer("mover", "mover")
+	s.Sleep(4 * hop)
+	_, err := t.hub.call("at.mover", nil, 20*time.Second, false)
+	s.Check(fault.KindOf(err) == fault.Unreachable, "a peer behind a cut is not reached", "%v", err)
+	old.crash()
+	t.startPeer("elsewhere", "mover")
+	s.Sleep(4 * hop)
+	t.hub.call("at.mover", nil, time.Second, false) // fails, and learns of the new address
+	wantFound(s, t.hub, "at.mover", true, "a peer that has moved is dialled where it is")
+}

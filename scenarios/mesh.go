@@ -1,0 +1,294 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/maculamesh/macula/client"
+	"github.com/maculamesh/macula/node"
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/ident"
+	"github.com/maculamesh/macula/sim/scenario"
+	"github.com/maculamesh/macula/transport"
+)
+
+// realm is that of every scenario.
+const realm = "org.example.mesh"
+
+// Names of the properties, the same in every scenario.
+const (
+	propLimits  = "every table stays within its limit"
+	propAudit   = "every table and the ledger equal their recount"
+	propOrphans = "no stream is orphaned"
+	propLeft    = "a closed node leaves nothing behind"
+	propUse     = "nothing is in use when no call is in flight"
+	propBooked  = "every connection that is open is in a table"
+	propHere    = "connections of the node, at its own end"
+	propThere   = "connections of the node, at the other ends"
+)
+
+// member is a node at a place.
+type member struct {
+	s       *scenario.Stage
+	watched bool
+	place   *scenario.Place
+	id      transport.PeerID
+	cfg     node.Config
+	tcfg    transport.Config
+	node    *node.Node
+	serve   *scenario.Job
+}
+
+// stage prepares what every scenario demands.
+func stage(s *scenario.Stage) {
+	s.Recount(propOrphans, func() error {
+		if o := s.Orphans(); len(o) > 0 {
+			return fmt.Errorf("%d orphans, the first is %s", len(o), o[0])
+		}
+		return nil
+	})
+}
+
+// idOf is the id of what runs at the place of that name.
+func idOf(s *scenario.Stage, name string) transport.PeerID { return ident.Simulated(s.Seed(), name) }
+
+// peerOf is how others name a node that listens at a place.
+func peerOf(s *scenario.Stage, name string) node.Peer {
+	return node.Peer{ID: idOf(s, name), Addr: s.Place(name).Addr()}
+}
+
+// startNode builds a node at the place of that name and serves it until the
+// end of the story, watched by every property.
+func startNode(s *scenario.Stage, name string, cfg node.Config) *member {
+	return startMember(s, name, cfg, true)
+}
+
+// startPeer is startNode for one of a crowd: only its limits are watched all
+// the time, the rest when it closes.
+func startPeer(s *scenario.Stage, name string, cfg node.Config) *member {
+	return startMember(s, name, cfg, false)
+}
+
+func startMember(s *scenario.Stage, name string, cfg node.Config, watched bool) *member {
+	return startMemberAs(s, name, name, cfg, watched)
+}
+
+// startMemberAs starts a node at a place under the id of another name.
+func startMemberAs(s *scenario.Stage, place, as string, cfg node.Config, watched bool) *member {
+	m := &member{s: s, watched: watched, place: s.Place(place), id: idOf(s, as), cfg: cfg}
+	m.cfg.Realm = realm
+	m.start()
+	s.Defer(m.stop)
+	return m
+}
+
+// start makes the node and lets it serve.
+func (m *member) start() {
+	n, err := node.New(m.cfg, node.Deps{
+		Runtime: m.place.Runtime(), Transport: m.place.Transport(m.id, m.tcfg), ID: m.id,
+		Log: m.place.Logger(), Mark: m.s.Mark,
+	})
+	if !m.s.Check(err == nil, "a node can be built", "%v", err) {
+		return
+	}
+	m.node = n
+	m.place.Always(propLimits, n.Check)
+	if m.watched {
+		m.watch(n)
+	}
+	m.serve = m.place.Go("node", func() { n.Serve(context.Background()) })
+	m.s.Eventually(time.Second, "a node listens", n.Ready)
+}
+
+// watch demands of the node what must hold at any time, until it is another
+// one.
+func (m *member) watch(n *node.Node) {
+	m.s.Recount(propAudit, func() error {
+		if m.node != n {
+			return nil
+		}
+		return n.Audit()
+	})
+	for _, end := range []struct {
+		name string
+		have func() int
+	}{{propHere, m.place.Conns}, {propThere, m.place.ConnsTo}} {
+		m.s.Always(end.name, func() error {
+			if have := end.have(); m.node == n && have > n.MaxConns() {
+				return fmt.Errorf("%s: %d, the limit is %d", m.place.Name(), have, n.MaxConns())
+			}
+			return nil
+		})
+	}
+}
+
+// stop closes the node and demands that nothing is left of it.
+func (m *member) stop() {
+	if m.node == nil {
+		return
+	}
+	n := m.node
+	m.quiet(n)
+	if err := n.Audit(); !m.s.Check(err == nil, propAudit, "%s: %v", m.place.Name(), err) {
+		return
+	}
+	st := n.Status()
+	m.s.Peak("pool", st.Pool.Cap, st.Pool.Peak)
+	m.s.Peak("clients", st.Clients.Limit, st.Clients.Peak)
+	m.s.Peak("services", st.Registry.Limit, st.Registry.Peak)
+	m.s.Peak("handlers", -1, st.Server.Peak)
+	m.s.Peak("calls in flight", -1, st.Caller.Peak)
+	m.place.Do("close", n.Close)
+	m.place.Forget()
+	m.node = nil
+	left := n.Leftovers()
+	m.s.Check(left == node.Leftovers{}, propLeft, "%s: %+v", m.place.Name(), left)
+	if m.watched {
+		rest := m.place.Leaks()
+		m.s.Check(len(rest) == 0, propLeft, "%s: %v", m.place.Name(), rest)
+	}
+}
+
+// quiet demands of a node that is left alone that it comes to rest: what is
+// open is in a table, and what is in use is used by a call.
+func (m *member) quiet(n *node.Node) {
+	if !m.watched {
+		return
+	}
+	m.s.Eventually(time.Minute, propBooked, func() bool {
+		st := n.Status()
+		return m.place.Conns() <= st.Pool.Open+st.Pool.Closing+st.Clients.Attached
+	})
+	m.s.Eventually(10*time.Second, propUse, func() bool {
+		st := n.Status()
+		return st.Pool.InUse == 0 || st.Caller.InFlight > 0 || st.Server.Running > 0
+	})
+}
+
+// crash ends the node in the middle of what it does.
+func (m *member) crash() {
+	m.node = nil
+	m.place.Forget()
+	m.place.Crash()
+}
+
+// restart brings a crashed node back, as a new run of the same id.
+func (m *member) restart() {
+	m.place.Restart()
+	m.start()
+}
+
+// call makes a call from the node and waits for its end.
+func (m *member) call(name string, body []byte, timeout time.Duration, idempotent bool) (answer []byte, err error) {
+	n := m.node
+	ok := m.place.Do("call", func() {
+		ctx, cancel := m.place.Runtime().WithTimeout(context.Background(), timeout)
+		defer cancel()
+		answer, err = n.Call(ctx, name, body, node.CallOptions{Idempotent: idempotent})
+	})
+	if !ok {
+		return nil, fault.New("scenario", fault.CallerGone, "the caller's machine crashed")
+	}
+	return answer, err
+}
+
+// provide advertises an echo service at the node.
+func (m *member) provide(name string, opt node.AdvertiseOptions) *node.Service {
+	return m.provideWith(name, opt, echo)
+}
+
+// provideWith advertises a service with a handler.
+func (m *member) provideWith(name string, opt node.AdvertiseOptions, h node.Handler) *node.Service {
+	svc, err := m.node.Advertise(name, h, opt)
+	m.s.Check(err == nil, "a service can be advertised", "%s: %v", name, err)
+	return svc
+}
+
+func echo(_ context.Context, req *node.Request) ([]byte, error) { return req.Body, nil }
+
+// peers is how many admitted connections the node has.
+func (m *member) peers() int { return m.node.Status().Pool.Open }
+
+// attached is a client at a place.
+type attached struct {
+	s      *scenario.Stage
+	place  *scenario.Place
+	id     transport.PeerID
+	client *client.Client
+	trans  transport.Transport
+}
+
+// newClient builds a client at the place of that name, of the nodes that it
+// may attach to. Its id is that of the name, or of another one.
+func newClient(s *scenario.Stage, place, as string, cfg client.Config, gateways ...*member) *attached {
+	c := &attached{s: s, place: s.Place(place), id: idOf(s, as)}
+	if cfg.Realm == "" {
+		cfg.Realm = realm
+	}
+	for _, g := range gateways {
+		cfg.Gateways = append(cfg.Gateways, client.Gateway{ID: g.id, Addr: g.place.Addr()})
+	}
+	c.trans = c.place.Transport(c.id, transport.Config{})
+	var err error
+	c.client, err = client.New(cfg, client.Deps{
+		Runtime: c.place.Runtime(), Transport: c.trans, ID: c.id, Log: c.place.Logger(), Mark: s.Mark,
+	})
+	s.Check(err == nil, "a client can be built", "%v", err)
+	s.Defer(c.close)
+	return c
+}
+
+// attach attaches and waits for the answer.
+func (c *attached) attach() (err error) {
+	c.place.Do("attach", func() {
+		ctx, cancel := c.place.Runtime().WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		err = c.client.Attach(ctx)
+	})
+	return err
+}
+
+// call makes a call through the gateway.
+func (c *attached) call(name string, body []byte, timeout time.Duration) (answer []byte, err error) {
+	ok := c.place.Do("call", func() {
+		ctx, cancel := c.place.Runtime().WithTimeout(context.Background(), timeout)
+		defer cancel()
+		answer, err = c.client.Call(ctx, name, body, false)
+	})
+	if !ok {
+		return nil, fault.New("scenario", fault.CallerGone, "the caller's machine crashed")
+	}
+	return answer, err
+}
+
+// provide advertises a service through the gateway.
+func (c *attached) provide(name string, h node.Handler, ttl time.Duration, once bool) (err error) {
+	c.place.Do("advertise", func() {
+		ctx, cancel := c.place.Runtime().WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_, err = c.client.Advertise(ctx, name, h, ttl, once)
+	})
+	return err
+}
+
+// close leaves, and frees the place in the network.
+func (c *attached) close() {
+	if c.client == nil {
+		return
+	}
+	k := c.client
+	c.client = nil
+	c.place.Do("close", func() {
+		ctx, cancel := c.place.Runtime().WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		k.Close(ctx)
+		c.trans.Close()
+	})
+}
+
+// crash ends the client in the middle of what it does.
+func (c *attached) crash() {
+	c.client = nil
+	c.place.Crash()
+}

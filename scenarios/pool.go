@@ -1,0 +1,126 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/maculamesh/macula/node"
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/sim/scenario"
+)
+
+func poolBound() *scenario.Scenario {
+	return &scenario.Scenario{
+		Name:  "pool-bound",
+		Shows: "1,500 peers through a pool of 1,000: the least recently used idle connection makes room and is closed, one in use is never cut",
+		Params: []scenario.Param{
+			{Name: "cap", Default: "1000", Doc: "connections that the pool may hold"},
+			{Name: "peers", Default: "1500", Doc: "peers that connect, more than the cap"},
+		},
+		Play: playPoolBound,
+	}
+}
+
+func playPoolBound(s *scenario.Stage) {
+	stage(s)
+	limit, count := s.Int("cap"), s.Int("peers")
+	if !s.Check(count > limit && limit > 0, "the parameters make sense", "%d peers do not overrun a pool of %d", count, limit) {
+		return
+	}
+	cfg := node.Config{OpenPeers: true}
+	cfg.Pool.Cap = limit
+	hub := startNode(s, "hub", cfg)
+	let := rt.NewEvent(hub.place.Runtime())
+	hub.provide("hub.echo", node.AdvertiseOptions{})
+	hub.provideWith("hub.hold", node.AdvertiseOptions{}, func(ctx context.Context, req *node.Request) ([]byte, error) {
+		return req.Body, let.Wait(ctx)
+	})
+	peers := make([]*member, count)
+	for i := range peers {
+		name := fmt.Sprintf("peer-%04d", i)
+		s.SetLink(hub.place, s.Place(name), scenario.LAN())
+		peers[i] = startPeer(s, name, node.Config{OpenPeers: true, Bootstrap: []node.Peer{peerOf(s, "hub")}})
+		peers[i].provide(fmt.Sprintf("echo.%04d", i), node.AdvertiseOptions{TTL: 30 * time.Minute})
+	}
+	// Every peer gets in at some time: what it said stays when it is evicted.
+	s.Eventually(5*time.Minute, "every peer is heard of, evicted or not", func() bool {
+		return hub.node.Status().Registry.Entries >= count+2
+	})
+	s.Eventually(time.Minute, "the pool fills up to its cap", func() bool { return hub.peers() == limit })
+	before := hub.node.Status().Pool
+	s.Check(before.Evicted >= uint64(count-limit), "somebody makes room", "%d were evicted for %d newcomers too many", before.Evicted, count-limit)
+	callEach(s, hub, count)
+	inUse(s, hub, peers, limit, let)
+	st := hub.node.Status().Pool
+	s.Factf("%d peers, cap %d: peak %d, %d admitted, %d evicted, %d refused while all were in use", count, limit, st.Peak, st.Admitted, st.Evicted, st.Refused)
+}
+
+// callEach calls every peer by name from the hub, one after the other in each
+// of a few tasks: more peers than the pool has room for.
+func callEach(s *scenario.Stage, hub *member, count int) {
+	const workers = 8
+	var jobs []*scenario.Job
+	failed := 0
+	var last error
+	for k := range workers {
+		jobs = append(jobs, hub.place.Go("caller", func() {
+			for i := k; i < count; i += workers {
+				ctx, cancel := hub.place.Runtime().WithTimeout(context.Background(), 20*time.Second)
+				if _, err := hub.node.Call(ctx, fmt.Sprintf("echo.%04d", i), []byte("x"), node.CallOptions{Idempotent: true}); err != nil {
+					failed, last = failed+1, err
+				}
+				cancel()
+			}
+		}))
+	}
+	for _, j := range jobs {
+		j.Wait()
+	}
+	s.Check(failed == 0, "every peer can be called through the pool", "%d of %d calls failed, the last with %v", failed, count, last)
+}
+
+// inUse lets every peer hold a call at the hub: as many as there are places
+// get through, nobody in use is cut, and everybody else is refused until the
+// first ones are done.
+func inUse(s *scenario.Stage, hub *member, peers []*member, limit int, let *rt.Event) {
+	ok, refused, other := 0, 0, 0
+	var last error
+	jobs := make([]*scenario.Job, len(peers))
+	for i, p := range peers {
+		jobs[i] = p.place.Go("holder", func() {
+			ctx, cancel := p.place.Runtime().WithTimeout(context.Background(), 5*time.Minute)
+			defer cancel()
+			for {
+				_, err := p.node.Call(ctx, "hub.hold", []byte{byte(i)}, node.CallOptions{})
+				switch {
+				case err == nil:
+					ok++
+				case fault.Executed(err):
+					other, last = other+1, err // it held a place and was cut
+				case ctx.Err() == nil:
+					refused++
+					rt.Sleep(ctx, p.place.Runtime(), max(fault.RetryAfter(err), time.Second))
+					continue
+				}
+				return
+			}
+		})
+	}
+	s.Eventually(4*time.Minute, "every place of the pool is in use", func() bool { return hub.node.Status().Server.Running >= limit })
+	s.Eventually(time.Minute, "newcomers are refused while all are in use", func() bool {
+		return refused > 0 && hub.node.Status().Pool.Refused > 0
+	})
+	evicted := hub.node.Status().Pool.Evicted
+	s.Sleep(15 * time.Second)
+	st := hub.node.Status()
+	s.Check(st.Pool.Evicted == evicted, "a connection in use is never cut", "%d were evicted while all were in use", st.Pool.Evicted-evicted)
+	s.Check(st.Server.Running == limit, "a call in flight is never cut", "%d of %d calls are left", st.Server.Running, limit)
+	hub.place.Do("let go", let.Fire)
+	for _, j := range jobs {
+		j.Wait()
+	}
+	s.Check(ok == len(peers)-other, "every call is answered in the end", "%d of %d were", ok, len(peers))
+	s.Check(other == 0, "a call that was taken is answered", "%d calls failed after they were taken, the last with %v", other, last)
+}

@@ -1,0 +1,175 @@
+// Package cli is simrun as a library: a program that has scenarios of its own
+// hands them to Main and has all the verbs.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/maculamesh/macula/sim"
+	"github.com/maculamesh/macula/sim/scenario"
+)
+
+// Exit codes of Main.
+const (
+	Held             = 0 // every property held
+	Violated         = 1 // a property was violated
+	Usage            = 2 // the command line or a plan is wrong
+	NotDeterministic = 3 // two runs of one seed differ
+	Internal         = 4 // a panic in what is simulated, or a task that does not yield
+)
+
+// App is a program of scenarios.
+type App struct {
+	Name      string
+	About     string // one line
+	Version   string
+	Scenarios []*scenario.Scenario
+	Stdout    io.Writer
+	Stderr    io.Writer
+	Now       func() time.Time               // the real clock, for speeds
+	Procs     func(n int, f func())          // runs f at that GOMAXPROCS; nil leaves it as it is
+	Watch     func(*sim.World) (stop func()) // puts a watchdog of the real clock beside a world; may be nil
+}
+
+// grammar is the command line.
+type grammar struct {
+	List    listCmd    `cmd:"" help:"List the scenarios and what each of them shows."`
+	Run     runCmd     `cmd:"" help:"Play one seed of a scenario and print what it showed."`
+	Verify  verifyCmd  `cmd:"" help:"Check that seeds give the same run every time; name the first event that differs."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// exit is how a command ends the program from within kong.
+type exit int
+
+// Main runs the command line and returns the exit code. It blocks until the
+// command has ended; ctx ends long ones early, with what they have.
+func (a *App) Main(ctx context.Context, args []string) (code int) {
+	defer func() {
+		if e := recover(); e != nil {
+			c, ok := e.(exit)
+			if !ok {
+				panic(e)
+			}
+			code = int(c)
+		}
+	}()
+	var g grammar
+	parser, err := kong.New(&g,
+		kong.Name(a.Name), kong.Description(a.about()), kong.Writers(a.Stdout, a.Stderr),
+		kong.Exit(func(c int) { panic(exit(c)) }), kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		panic(err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(a.Stderr, "%s: %v (%s --help lists the commands)\n", a.Name, err, a.Name)
+		return Usage
+	}
+	k.Bind(a)
+	k.BindTo(ctx, (*context.Context)(nil))
+	err = k.Run()
+	var out outcome
+	switch {
+	case err == nil:
+		return Held
+	case errors.As(err, &out):
+		return int(out)
+	}
+	fmt.Fprintf(a.Stderr, "%s: %v\n", a.Name, err)
+	return Usage
+}
+
+func (a *App) about() string {
+	return a.About + "\n\nExit codes: 0 held, 1 a property was violated, 2 usage, 3 not deterministic, 4 internal error or stuck task."
+}
+
+// outcome is an exit code that was explained already.
+type outcome int
+
+func (o outcome) Error() string { return fmt.Sprintf("exit code %d", int(o)) }
+
+// find returns the scenario of that name, or an error that names the nearest.
+func (a *App) find(name string) (*scenario.Scenario, error) {
+	best, least := "", 1<<30
+	for _, s := range a.Scenarios {
+		if s.Name == name {
+			return s, nil
+		}
+		if d := distance(name, s.Name); d < least {
+			best, least = s.Name, d
+		}
+	}
+	if least <= max(2, len(name)/3) {
+		return nil, fmt.Errorf("there is no scenario %q; did you mean %s?", name, best)
+	}
+	return nil, fmt.Errorf("there is no scenario %q; %s list shows them", name, a.Name)
+}
+
+// chosen returns the scenarios of a name, all for "all".
+func (a *App) chosen(name string) ([]*scenario.Scenario, error) {
+	if name == "all" {
+		return a.Scenarios, nil
+	}
+	s, err := a.find(name)
+	return []*scenario.Scenario{s}, err
+}
+
+// distance is the Levenshtein distance.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diag := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diag
+			if a[i] != b[j] {
+				cost++
+			}
+			diag = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+type listCmd struct {
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+// Run prints the scenarios with their parameters.
+func (c *listCmd) Run(a *App) error {
+	if c.JSON {
+		return writeJSON(a.Stdout, listed(a.Scenarios))
+	}
+	for _, s := range a.Scenarios {
+		fmt.Fprintf(a.Stdout, "%-16s %s\n", s.Name, s.Shows)
+		for _, p := range s.Params {
+			fmt.Fprintf(a.Stdout, "%16s   --set %s=%s: %s\n", "", p.Name, p.Default, p.Doc)
+		}
+	}
+	return nil
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (*versionCmd) Run(a *App) error {
+	fmt.Fprintf(a.Stdout, "%s %s\n", a.Name, strings.TrimSpace(a.Version))
+	return nil
+}

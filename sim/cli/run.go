@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/maculamesh/macula/sim"
+	"github.com/maculamesh/macula/sim/scenario"
+)
+
+// choice is what run and verify have in common.
+type choice struct {
+	Scenario string            `arg:"" help:"Name of a scenario, or all."`
+	Set      map[string]string `help:"Set a parameter of the scenario: --set cap=100." placeholder:"KEY=VALUE"`
+	Strategy string            `help:"The scheduler: random or fifo." default:"random" placeholder:"NAME"`
+	JSON     bool              `help:"Print JSON, a line for each run." name:"json"`
+}
+
+// scenarios returns what is chosen, with the options checked.
+func (c *choice) scenarios(a *App) ([]*scenario.Scenario, error) {
+	list, err := a.chosen(c.Scenario)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range list {
+		if _, err := s.Settings(c.Set); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func (c *choice) options(a *App, seed uint64) scenario.Options {
+	return scenario.Options{Seed: seed, Strategy: c.Strategy, Set: c.Set, Watch: a.Watch}
+}
+
+type runCmd struct {
+	choice
+	Seed  uint64   `help:"The seed." default:"1"`
+	Trace bool     `help:"Print every decision to standard error."`
+	Kinds []string `help:"With --trace: only decisions of these kinds (log, fault, note, crash, ...)." placeholder:"KIND"`
+}
+
+// Run plays the seed and prints what it showed.
+func (c *runCmd) Run(ctx context.Context, a *App) error {
+	list, err := c.scenarios(a)
+	if err != nil {
+		return err
+	}
+	trace, err := tracer(a.Stderr, c.Trace, c.Kinds)
+	if err != nil {
+		return err
+	}
+	worst := Held
+	for _, s := range list {
+		if ctx.Err() != nil {
+			fmt.Fprintf(a.Stderr, "%s: interrupted\n", a.Name)
+			break
+		}
+		opt := c.options(a, c.Seed)
+		opt.Trace = trace
+		begun := a.Now()
+		res, err := scenario.Play(s, opt)
+		if err != nil {
+			return err
+		}
+		took := a.Now().Sub(begun)
+		if c.JSON {
+			err = writeJSON(a.Stdout, resultJSON(res, took))
+		} else {
+			err = a.printResult(res, took)
+		}
+		if err != nil {
+			return err
+		}
+		worst = max(worst, verdict(res))
+	}
+	if worst != Held {
+		return outcome(worst)
+	}
+	return nil
+}
+
+// verdict is the exit code of one run.
+func verdict(r *scenario.Result) int {
+	switch {
+	case r.Held():
+		return Held
+	case r.Failure.Internal():
+		return Internal
+	}
+	return Violated
+}
+
+// tracer writes the chosen decisions, or is nil.
+func tracer(out io.Writer, on bool, names []string) (func(sim.Record), error) {
+	if !on {
+		return nil, nil
+	}
+	var kinds []sim.Kind
+	for _, name := range names {
+		k, ok := sim.KindByName(name)
+		if !ok {
+			return nil, fmt.Errorf("there is no kind of decision %q", name)
+		}
+		kinds = append(kinds, k)
+	}
+	return sim.TraceTo(out, kinds...), nil
+}
+
+// printResult is a run on one screen.
+func (a *App) printResult(r *scenario.Result, took time.Duration) error {
+	var b strings.Builder
+	word := "held"
+	if !r.Held() {
+		word = "VIOLATED"
+	}
+	fmt.Fprintf(&b, "%s  seed %d  %s", r.Scenario, r.Seed, word)
+	for _, p := range r.Params {
+		fmt.Fprintf(&b, "  %s=%s", p.Name, p.Value)
+	}
+	fmt.Fprintf(&b, "\n  %v simulated, %d events, %v (%s events/s), trace hash %016x\n", r.Simulated.Round(time.Millisecond), r.Events, took.Round(time.Millisecond), perSecond(r.Events, took), r.Hash)
+	for _, f := range r.Facts {
+		fmt.Fprintf(&b, "  %s\n", f)
+	}
+	if len(r.Gauges) > 0 {
+		fmt.Fprintf(&b, "  %-42s %10s %10s\n", "peak of", "value", "limit")
+		for _, g := range r.Gauges {
+			limit := "-"
+			if g.Limit >= 0 {
+				limit = fmt.Sprint(g.Limit)
+			}
+			fmt.Fprintf(&b, "  %-42s %10d %10s\n", g.Name, g.Peak, limit)
+		}
+	}
+	if len(r.Marks) > 0 {
+		var marks []string
+		for _, m := range r.Marks {
+			marks = append(marks, fmt.Sprintf("%s (%d)", m.Name, m.N))
+		}
+		fmt.Fprintf(&b, "  met: %s\n", strings.Join(marks, ", "))
+	}
+	if !r.Held() {
+		a.describe(&b, r)
+	}
+	_, err := io.WriteString(a.Stdout, b.String())
+	return err
+}
+
+// describe explains a failure and how to see it again.
+func (a *App) describe(b *strings.Builder, r *scenario.Result) {
+	f := r.Failure
+	fmt.Fprintf(b, "  property:  %s\n  it saw:    %v\n  when:      event %d, %v\n", f.Property, f.Err, f.Event, f.At)
+	fmt.Fprintf(b, "  again:     %s\n", a.replay(r))
+	if f.Stack != "" {
+		list(b, "stack", strings.Split(strings.TrimSpace(f.Stack), "\n"))
+	}
+	list(b, "who waits on what", f.Waiting)
+	list(b, "left behind", f.Leaks)
+}
+
+func list(b *strings.Builder, title string, lines []string) {
+	const most = 20
+	for i, l := range lines {
+		if i == 0 {
+			fmt.Fprintf(b, "  %s:\n", title)
+		}
+		if i == most {
+			fmt.Fprintf(b, "    and %d more\n", len(lines)-most)
+			return
+		}
+		fmt.Fprintf(b, "    %s\n", l)
+	}
+}
+
+// replay is the command that plays a run again.
+func (a *App) replay(r *scenario.Result) string {
+	cmd := fmt.Sprintf("%s run %s --seed %d", a.Name, r.Scenario, r.Seed)
+	for _, p := range r.Params {
+		cmd += fmt.Sprintf(" --set %s=%s", p.Name, p.Value)
+	}
+	if r.Strategy != "random" {
+		cmd += " --strategy " + r.Strategy
+	}
+	return cmd
+}
+
+func perSecond(n int, took time.Duration) string {
+	if took <= 0 {
+		return "-"
+	}
+	v := int64(n) * int64(time.Second) / int64(took)
+	switch {
+	case v >= 10_000_000:
+		return fmt.Sprintf("%d M", v/1_000_000)
+	case v >= 10_000:
+		return fmt.Sprintf("%d k", v/1000)
+	}
+	return fmt.Sprint(v)
+}

@@ -1,0 +1,154 @@
+package scenario
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/maculamesh/macula/netsim"
+	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/sim"
+	"github.com/maculamesh/macula/transport"
+)
+
+// Place is a machine with its place in the network. What runs on it is lost
+// when it crashes: its connections with it, silently.
+type Place struct {
+	s       *Stage
+	machine *sim.Machine
+	host    *netsim.Host
+	jobs    []*Job // that run
+}
+
+// Place returns the place of that name; the first call for a name makes it.
+func (s *Stage) Place(name string) *Place {
+	if p := s.byName[name]; p != nil {
+		return p
+	}
+	p := &Place{s: s, machine: s.w.Machine(name), host: s.net.Host(name)}
+	s.places = append(s.places, p)
+	s.byHost[p.host] = p
+	s.byName[name] = p
+	p.machine.OnCrash(p.host.Crash)
+	return p
+}
+
+// Name is the name of the place.
+func (p *Place) Name() string { return p.machine.Name() }
+
+// Runtime is the world of what runs there.
+func (p *Place) Runtime() rt.Runtime { return p.machine }
+
+// Logger writes to the trace.
+func (p *Place) Logger() *slog.Logger { return p.machine.Logger() }
+
+// Addr is where it can be dialled.
+func (p *Place) Addr() transport.Addr { return p.host.Addr() }
+
+// Transport attaches to the network as id. One at a time.
+func (p *Place) Transport(id transport.PeerID, cfg transport.Config) transport.Transport {
+	return p.host.Transport(p.machine, id, cfg)
+}
+
+// Conns counts the connections that are open at this place, by the network's
+// own books.
+func (p *Place) Conns() int { return p.host.Stats().Conns }
+
+// ConnsTo counts the connections that the other places hold to this one, by
+// their books.
+func (p *Place) ConnsTo() int { return p.host.ConnsTo() }
+
+// Crash ends everything that runs there, in the middle of what it does.
+func (p *Place) Crash() {
+	p.machine.Crash()
+	for _, j := range p.jobs {
+		j.done.Fire()
+	}
+	p.jobs = nil
+}
+
+// Restart makes the place usable again after a crash.
+func (p *Place) Restart() { p.machine.Restart() }
+
+// Pause makes the place stand still, as a virtual machine that is suspended;
+// Resume lets it go on.
+func (p *Place) Pause() { p.machine.Pause() }
+
+// Resume ends a Pause.
+func (p *Place) Resume() { p.machine.Resume() }
+
+// StepWall sets the calendar clock of the place forward, or back.
+func (p *Place) StepWall(d time.Duration) { p.machine.StepWall(d) }
+
+// Streams counts the streams that are open at this place, by the network's own
+// books.
+func (p *Place) Streams() int { return p.host.Stats().Streams }
+
+// Leaks lists what is left of what ran at this place: tasks, timers and
+// contexts, one line for each.
+func (p *Place) Leaks() []string {
+	var out []string
+	for _, l := range p.s.w.Leaks() {
+		if l.Machine == p.Name() {
+			out = append(out, l.String())
+		}
+	}
+	return out
+}
+
+// Always is Stage.Always for a property that only events of this place can
+// change.
+func (p *Place) Always(name string, check func() error) {
+	prop := &property{name: name, check: check}
+	p.s.local[p.machine] = append(p.s.local[p.machine], prop)
+	p.s.all = append(p.s.all, prop)
+}
+
+// Gauge watches a number after every event of this place. A limit below zero
+// is none; a number above its limit is a violation.
+func (p *Place) Gauge(name string, limit int, read func() int) {
+	g := &gauge{Gauge: Gauge{Name: name, Limit: limit}, read: read}
+	p.s.gauges = append(p.s.gauges, g)
+	p.s.byPlace[p.machine] = append(p.s.byPlace[p.machine], g)
+}
+
+// Forget drops the properties and gauges of this place: what they watched is
+// gone. Their peaks stay.
+func (p *Place) Forget() {
+	p.s.local[p.machine] = nil
+	p.s.byPlace[p.machine] = nil
+}
+
+// Job is something that runs at a place.
+type Job struct {
+	done     *rt.Event
+	finished bool
+}
+
+// Go starts f as a task of the place.
+func (p *Place) Go(name string, f func()) *Job {
+	j := &Job{done: rt.NewEvent(p.s.director)}
+	p.jobs = append(p.jobs, j)
+	p.machine.Go(name, func() {
+		f()
+		j.finished = true
+		p.jobs = slices.DeleteFunc(p.jobs, func(o *Job) bool { return o == j })
+		j.done.Fire()
+	})
+	return j
+}
+
+// Do runs f as a task of the place and waits for it. It reports false when the
+// place crashed first.
+func (p *Place) Do(name string, f func()) bool { return p.Go(name, f).Wait() }
+
+// Wait waits for the end of the job and reports whether it came to it; false
+// when its place crashed first.
+func (j *Job) Wait() bool {
+	j.done.Wait(context.Background())
+	return j.finished
+}
+
+// Done reports whether the job is over, one way or the other. It never waits.
+func (j *Job) Done() bool { return j.done.Fired() }

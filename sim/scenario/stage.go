@@ -1,0 +1,347 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/maculamesh/macula/netsim"
+	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/sim"
+)
+
+// Stage is the world of one run as its story sees it.
+type Stage struct {
+	w        *sim.World
+	seed     uint64
+	net      *netsim.Net
+	director *sim.Machine
+	settings []Setting
+	places   []*Place
+	byHost   map[*netsim.Host]*Place // for lookup only
+	byName   map[string]*Place       // for lookup only
+
+	stride   int
+	next     int // the event of the next recount
+	always   []*property
+	local    map[*sim.Machine][]*property // for lookup only
+	recounts []*property
+	atEnd    []*property
+	all      []*property
+	gauges   []*gauge
+	byPlace  map[*sim.Machine][]*gauge // for lookup only
+	marks    map[string]uint64
+	facts    []string
+	defers   []func()
+}
+
+type property struct {
+	name  string
+	check func() error
+	n     uint64
+}
+
+type gauge struct {
+	Gauge
+	read func() int
+}
+
+// violation is a property that did not hold.
+type violation struct {
+	property string
+	err      error
+}
+
+func (v *violation) Error() string { return v.property + ": " + v.err.Error() }
+func (v *violation) Unwrap() error { return v.err }
+
+func newStage(w *sim.World, seed uint64, settings []Setting, stride int) *Stage {
+	if stride <= 0 {
+		stride = 1000
+	}
+	s := &Stage{
+		w: w, seed: seed, settings: settings, stride: stride,
+		director: w.Machine("director"),
+		byHost:   map[*netsim.Host]*Place{},
+		byName:   map[string]*Place{},
+		local:    map[*sim.Machine][]*property{},
+		byPlace:  map[*sim.Machine][]*gauge{},
+		marks:    map[string]uint64{},
+	}
+	s.net = netsim.New(netsim.Config{Runtime: w.Machine("network"), Recorder: recorder{s}})
+	w.AfterEach(s.afterEvent)
+	s.Recount("the network's books agree", s.net.Audit)
+	s.Always("the network is sound", s.net.Check)
+	w.Every(math.MaxInt, s.recount) // when nothing is left to happen
+	return s
+}
+
+// recorder takes what the network decides into the hash.
+type recorder struct{ s *Stage }
+
+func (r recorder) Delivered(_, to *netsim.Host, a, b uint64) {
+	r.s.w.Fold(sim.KindDeliver, r.s.machine(to), a, b)
+}
+
+func (r recorder) Dropped(_, to *netsim.Host, a, b uint64) {
+	r.s.w.Fold(sim.KindDrop, r.s.machine(to), a, b)
+}
+
+func (r recorder) Fault(h *netsim.Host, text string) {
+	r.s.w.Note(sim.KindFault, r.s.machine(h), text)
+}
+
+func (s *Stage) machine(h *netsim.Host) *sim.Machine {
+	if p := s.byHost[h]; p != nil {
+		return p.machine
+	}
+	return nil
+}
+
+// afterEvent checks what the last event can have changed.
+func (s *Stage) afterEvent() error {
+	for _, p := range s.always {
+		if err := p.eval(); err != nil {
+			return err
+		}
+	}
+	m := s.w.Ran()
+	for _, p := range s.local[m] {
+		if err := p.eval(); err != nil {
+			return err
+		}
+	}
+	for _, g := range s.byPlace[m] {
+		if err := g.sample(); err != nil {
+			return err
+		}
+	}
+	if s.w.Events() < s.next {
+		return nil
+	}
+	// The larger the world, the rarer: a recount costs a constant share.
+	s.next = s.w.Events() + max(s.stride, 2*s.w.Tasks())
+	return s.recount()
+}
+
+func (p *property) eval() error {
+	p.n++
+	if err := p.check(); err != nil {
+		return &violation{p.name, err}
+	}
+	return nil
+}
+
+func (g *gauge) sample() error {
+	v := g.read()
+	g.Last, g.Peak = v, max(g.Peak, v)
+	if g.Limit >= 0 && v > g.Limit {
+		return &violation{g.Name, fmt.Errorf("%d, the limit is %d", v, g.Limit)}
+	}
+	return nil
+}
+
+func (s *Stage) recount() error {
+	for _, p := range s.recounts {
+		if err := p.eval(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Stage) add(list *[]*property, name string, check func() error) {
+	p := &property{name: name, check: check}
+	*list = append(*list, p)
+	s.all = append(s.all, p)
+}
+
+// Always demands that check returns nil after every event. It must be cheap
+// and change nothing.
+func (s *Stage) Always(name string, check func() error) { s.add(&s.always, name, check) }
+
+// Recount demands that check returns nil every so many events and whenever
+// nothing is left to happen. It may be expensive, and must change nothing.
+func (s *Stage) Recount(name string, check func() error) { s.add(&s.recounts, name, check) }
+
+// AtEnd demands that check returns nil when the story is over and everything
+// has come to rest.
+func (s *Stage) AtEnd(name string, check func() error) { s.add(&s.atEnd, name, check) }
+
+// Check makes the run fail when cond does not hold now, with what the story
+// says of it. It reports cond.
+func (s *Stage) Check(cond bool, property, format string, args ...any) bool {
+	if !cond {
+		s.w.Fail(&violation{property, fmt.Errorf(format, args...)})
+	}
+	return cond
+}
+
+// Eventually waits until cond holds, and makes the run fail when that takes
+// longer than within. It looks again at every hundredth of that time.
+func (s *Stage) Eventually(within time.Duration, property string, cond func() bool) bool {
+	deadline := s.director.Now().Add(within)
+	for !cond() {
+		if deadline.Reached(s.director.Now()) {
+			return s.Check(false, property, "not within %v", within)
+		}
+		s.Sleep(max(within/100, time.Microsecond))
+	}
+	return true
+}
+
+// Sleep lets d of virtual time pass.
+func (s *Stage) Sleep(d time.Duration) { rt.Sleep(context.Background(), s.director, d) }
+
+// Seed is the seed of the run.
+func (s *Stage) Seed() uint64 { return s.seed }
+
+// Rand is a random stream for the story's own choices.
+func (s *Stage) Rand(purpose string) *rand.Rand { return s.w.Rand(purpose) }
+
+// Peak notes the highest value that something reached, beside its limit; -1 is
+// none.
+func (s *Stage) Peak(name string, limit, peak int) {
+	s.gauges = append(s.gauges, &gauge{Gauge: Gauge{Name: name, Limit: limit, Peak: peak, Last: peak}})
+}
+
+// Mark counts that something rare was met.
+func (s *Stage) Mark(name string) {
+	s.marks[name]++
+	s.w.Note(sim.KindNote, nil, name)
+}
+
+// Factf adds a line to what the story has to say.
+func (s *Stage) Factf(format string, args ...any) {
+	s.facts = append(s.facts, fmt.Sprintf(format, args...))
+}
+
+// Defer runs f when the story is over, the last one first, before anything is
+// demanded at the end. It may wait.
+func (s *Stage) Defer(f func()) { s.defers = append(s.defers, f) }
+
+func (s *Stage) tearDown() {
+	for len(s.defers) > 0 {
+		f := s.defers[len(s.defers)-1]
+		s.defers = s.defers[:len(s.defers)-1]
+		f()
+	}
+}
+
+// Int is the value of a parameter that is a whole number.
+func (s *Stage) Int(name string) int {
+	n, err := strconv.Atoi(s.setting(name))
+	if err != nil {
+		panic("scenario: " + name + " is no whole number")
+	}
+	return n
+}
+
+// Duration is the value of a parameter that is a duration.
+func (s *Stage) Duration(name string) time.Duration {
+	d, err := time.ParseDuration(s.setting(name))
+	if err != nil {
+		panic("scenario: " + name + " is no duration")
+	}
+	return d
+}
+
+func (s *Stage) setting(name string) string {
+	for _, p := range s.settings {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	panic("scenario: no parameter " + name)
+}
+
+// judge turns the end of a run into its failure, or nil.
+func (s *Stage) judge(w *sim.World, err error) *Failure {
+	f := &Failure{Event: uint64(w.Events()), At: w.Elapsed(), Err: err}
+	var v *violation
+	var broken *sim.Failure
+	switch {
+	case err == nil:
+		for _, l := range w.Leaks() {
+			f.Leaks = append(f.Leaks, l.String())
+		}
+		for _, l := range s.net.Leaks() {
+			f.Leaks = append(f.Leaks, l.String())
+		}
+		if len(f.Leaks) == 0 {
+			return nil
+		}
+		f.Property, f.Err = "leak", fmt.Errorf("%d things are left, the first is %s", len(f.Leaks), f.Leaks[0])
+	case errors.As(err, &broken) && errors.As(err, &v):
+		f.Property, f.Err, f.Event, f.At = v.property, v.err, broken.Event, broken.At
+	case errors.As(err, &broken):
+		f.Property, f.Event, f.At, f.Stack = "panic", broken.Event, broken.At, broken.Stack
+		if broken.Kind == sim.FailLimit {
+			f.Property = "stuck"
+		}
+	case errors.As(err, &v):
+		f.Property, f.Err = v.property, v.err
+	default:
+		f.Property = "deadline"
+		for _, x := range w.Waiters() {
+			f.Waiting = append(f.Waiting, x.String())
+		}
+	}
+	return f
+}
+
+func (s *Stage) checkCounts() []Count {
+	var out []Count
+	for _, p := range s.all {
+		i := slices.IndexFunc(out, func(c Count) bool { return c.Name == p.name })
+		if i < 0 {
+			out = append(out, Count{p.name, p.n})
+		} else {
+			out[i].N += p.n
+		}
+	}
+	return out
+}
+
+// gaugeValues merges gauges of one name: the highest peak and the last of the
+// one that had it.
+func (s *Stage) gaugeValues() []Gauge {
+	var out []Gauge
+	for _, g := range s.gauges {
+		i := slices.IndexFunc(out, func(o Gauge) bool { return o.Name == g.Name })
+		switch {
+		case i < 0:
+			out = append(out, g.Gauge)
+		case g.Peak > out[i].Peak:
+			out[i] = g.Gauge
+		}
+	}
+	return out
+}
+
+func (s *Stage) markCounts() []Count {
+	var out []Count
+	for _, name := range slices.Sorted(maps.Keys(s.marks)) {
+		out = append(out, Count{name, s.marks[name]})
+	}
+	return out
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+
+// Go starts f as a task of the story, beside it.
+func (s *Stage) Go(name string, f func()) *Job {
+	j := &Job{done: rt.NewEvent(s.director)}
+	s.director.Go(name, func() {
+		f()
+		j.finished = true
+		j.done.Fire()
+	})
+	return j
+}
