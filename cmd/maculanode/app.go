@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
+	"github.com/maculamesh/macula/node/fault"
+)
+
+// Main is the command with its world.
+type Main struct {
+	Args    []string // without the name of the program
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Environ []string // as os.Environ has it
+	// OwnsProcess says that nothing else of this module runs in the process,
+	// so that run may count every goroutine of it that is left.
+	OwnsProcess bool
+
+	ctx   context.Context
+	flags []config.Value // those given that are settings
+}
+
+// The exit codes.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitUnreachable = 3
+	exitRefused     = 4
+	exitDeadline    = 5
+)
+
+// cli is the grammar.
+type cli struct {
+	Init      initCmd      `cmd:"" help:"Make a data directory: key and commented configuration."`
+	ID        idCmd        `cmd:"" name:"id" help:"Print the id of the node."`
+	Run       runCmd       `cmd:"" help:"Run the node until it is told to stop."`
+	Call      callCmd      `cmd:"" help:"Call a service by its name."`
+	Advertise advertiseCmd `cmd:"" help:"Provide a service through the running node."`
+	Withdraw  withdrawCmd  `cmd:"" help:"End a service that advertise has started."`
+	Status    statusCmd    `cmd:"" help:"Show what the running node holds and has done."`
+	Version   versionCmd   `cmd:"" help:"Print the version of this program."`
+}
+
+const description = `A node of the mesh, and the commands to look at it and to use it.
+
+Start: maculanode init; maculanode run. Each command has a --help with examples.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 unreachable, 4 refused or overloaded, 5 deadline.`
+
+// Run parses the arguments and runs the command until it is done or ctx ends.
+// It returns the exit code; whatever went wrong is one line on Stderr.
+func (m *Main) Run(ctx context.Context) int {
+	m.ctx = ctx
+	var grammar cli
+	helped := false
+	parser, err := kong.New(&grammar,
+		kong.Name("maculanode"), kong.Description(description), kong.Writers(m.Stdout, m.Stderr),
+		kong.Exit(func(int) { panic(helpShown{}) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Vars{"dir": m.defaultDir()},
+	)
+	if err != nil {
+		return m.fail(err) // a bug in the grammar
+	}
+	kctx, err := m.parse(parser, &helped)
+	switch {
+	case helped:
+		return exitOK
+	case err != nil:
+		return m.fail(usage(parseHint(err)))
+	}
+	m.flags = settingFlags(kctx)
+	if err := kctx.Run(m); err != nil {
+		return m.fail(err)
+	}
+	return exitOK
+}
+
+// helpShown unwinds kong, which goes on to parse after --help otherwise.
+type helpShown struct{}
+
+func (m *Main) parse(parser *kong.Kong, helped *bool) (kctx *kong.Context, err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case helpShown:
+			*helped = true
+		default:
+			panic(p)
+		}
+	}()
+	args := m.Args
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	return parser.Parse(args)
+}
+
+// parseHint adds where to read on to a mistake in the arguments.
+func parseHint(err error) error {
+	command := ""
+	var p *kong.ParseError
+	if errors.As(err, &p) && p.Context != nil && p.Context.Command() != "" {
+		name, _, _ := strings.Cut(p.Context.Command(), " ")
+		command = name + " "
+	}
+	return fmt.Errorf("%w: see \"maculanode %s--help\"", err, command)
+}
+
+// settingFlags returns the flags that were given; which of them are settings
+// is known to config.
+func settingFlags(kctx *kong.Context) []config.Value {
+	var out []config.Value
+	for _, f := range kctx.Flags() {
+		if !f.Set {
+			continue
+		}
+		switch v := f.Target.Interface().(type) {
+		case string:
+			out = append(out, config.Value{Flag: f.Name, Text: []string{v}})
+		case []string:
+			out = append(out, config.Value{Flag: f.Name, Text: v})
+		case bool:
+			out = append(out, config.Value{Flag: f.Name, Text: []string{fmt.Sprint(v)}})
+		}
+	}
+	return out
+}
+
+// exitError is an error that knows its exit code.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// usage marks err as a mistake of whoever typed the command.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{exitUsage, err}
+}
+
+// fail reports err in one line and returns its exit code.
+func (m *Main) fail(err error) int {
+	fmt.Fprintf(m.Stderr, "maculanode: %s\n", oneLine(err))
+	return exitCode(err)
+}
+
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
+
+func exitCode(err error) int {
+	var e *exitError
+	if errors.As(err, &e) {
+		return e.code
+	}
+	switch fault.KindOf(err) {
+	case fault.Unreachable:
+		return exitUnreachable
+	case fault.Overload, fault.Unauthorized, fault.RealmMismatch, fault.Draining, fault.Version, fault.Superseded:
+		return exitRefused
+	case fault.Deadline:
+		return exitDeadline
+	}
+	return exitFailed
+}
+
+// env looks a variable up.
+func (m *Main) env(name string) string {
+	for i := len(m.Environ) - 1; i >= 0; i-- {
+		if v, ok := strings.CutPrefix(m.Environ[i], name+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+func (m *Main) envNames() []string {
+	var names []string
+	for _, e := range m.Environ {
+		name, _, _ := strings.Cut(e, "=")
+		names = append(names, name)
+	}
+	return names
+}
+
+// defaultDir is the data directory when nobody names one.
+func (m *Main) defaultDir() string {
+	if d := m.env("MACULA_DIR"); d != "" {
+		return d
+	}
+	if home := m.env("HOME"); home != "" {
+		return filepath.Join(home, ".macula")
+	}
+	return ".macula"
+}
+
+// place are the flags that say which node is meant.
+type place struct {
+	Dir     string `help:"Data directory: key, configuration and control socket. Also $$MACULA_DIR." default:"${dir}" placeholder:"DIR"`
+	Config  string `help:"Configuration file; maculanode.yaml in the data directory when there is one. Also $$MACULA_CONFIG." placeholder:"FILE"`
+	Control string `help:"Socket between the node and the other commands; control.sock in the data directory." placeholder:"PATH"`
+}
+
+// load reads the configuration from all its sources. Of the flags it takes
+// those that are named, or all: not every flag of every command that has the
+// name of a setting is one.
+func (m *Main) load(p place, only ...string) (config.Config, error) {
+	file := p.Config
+	if file == "" {
+		file = m.env("MACULA_CONFIG")
+	}
+	flags := m.flags
+	if len(only) > 0 {
+		flags = nil
+		for _, f := range m.flags {
+			if slices.Contains(only, f.Flag) {
+				flags = append(flags, f)
+			}
+		}
+	}
+	c, err := config.Load(config.Sources{Dir: p.Dir, File: file, Env: m.env, Names: m.envNames(), Flags: flags})
+	return c, usage(err)
+}
+
+// terminal reports whether f is a terminal or another device, so nothing that
+// ends by itself.
+func terminal(f any) bool {
+	file, ok := f.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

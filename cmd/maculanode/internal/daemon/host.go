@@ -1,0 +1,179 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/maculamesh/macula/cmd/maculanode/internal/backend"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
+	"github.com/maculamesh/macula/node"
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/rt"
+)
+
+// host is the node as the control socket sees it. It owns the services that
+// were advertised from outside of the node.
+type host struct {
+	n   *node.Node
+	r   rt.Runtime
+	cfg hostConfig
+
+	mu      sync.Mutex
+	adverts map[string]*advert // bound: the node's limit of local services
+	closed  bool
+}
+
+type hostConfig struct {
+	version string
+	limits  control.Limits
+}
+
+var _ control.Node = (*host)(nil)
+
+func newHost(n *node.Node, r rt.Runtime, cfg hostConfig) *host {
+	return &host{n: n, r: r, cfg: cfg, adverts: map[string]*advert{}}
+}
+
+// Status implements control.Node.
+func (h *host) Status() control.Status {
+	s := control.StatusOf(h.n.Status(), h.cfg.limits)
+	s.PID, s.Version = os.Getpid(), h.cfg.version
+	s.PeerList, s.ClientList = control.ConnsOf(h.n.Peers()), control.ConnsOf(h.n.Clients())
+	s.ServiceList = control.ServicesOf(h.n.Services())
+	return s
+}
+
+// Call implements control.Node.
+func (h *host) Call(ctx context.Context, req *control.Request) ([]byte, error) {
+	if len(req.Body) > control.MaxBody {
+		return nil, fault.New("call", fault.TooLarge, "the body has %d bytes, the limit is %d", len(req.Body), control.MaxBody)
+	}
+	if req.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = h.r.WithTimeout(ctx, req.Timeout)
+		defer cancel()
+	}
+	return h.n.Call(ctx, req.Name, req.Body, node.CallOptions{Idempotent: req.Idempotent})
+}
+
+// Advertise implements control.Node.
+func (h *host) Advertise(req *control.Request) (control.Advert, error) {
+	if req.HTTP == "" {
+		return h.add(req.Name, backend.Echo, nil, req.TTL)
+	}
+	b, err := backend.NewHTTP(req.HTTP, backend.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	return h.add(req.Name, b.Handle, b.Close, req.TTL)
+}
+
+// add advertises a service; free is called when it has ended, and may be nil.
+func (h *host) add(name string, handler node.Handler, free func(), ttl time.Duration) (*advert, error) {
+	a := &advert{h: h, name: name, free: free, done: make(chan struct{})}
+	h.mu.Lock()
+	taken, closed := h.adverts[name] != nil, h.closed
+	if !taken && !closed {
+		h.adverts[name] = a // keeps the name while the node is asked
+	}
+	h.mu.Unlock()
+	switch {
+	case closed:
+		return nil, fault.New("", fault.Draining, "the node is shutting down")
+	case taken:
+		return nil, fault.New("", fault.Invalid, "this node provides %s already: end that command, or run \"maculanode withdraw %s\"", name, name)
+	}
+	svc, err := h.n.Advertise(name, handler, node.AdvertiseOptions{TTL: ttl})
+	if err != nil {
+		a.end(err)
+		return nil, err
+	}
+	a.started(svc)
+	return a, nil
+}
+
+// Withdraw implements control.Node.
+func (h *host) Withdraw(name string) error {
+	h.mu.Lock()
+	a := h.adverts[name]
+	h.mu.Unlock()
+	if a == nil {
+		return fault.New("", fault.NotFound, "this node does not provide %s: \"maculanode status\" lists what it knows", name)
+	}
+	a.end(fault.New("", fault.Cancelled, "the service was withdrawn by another command"))
+	return nil
+}
+
+// close withdraws every service, and takes no others.
+func (h *host) close() {
+	h.mu.Lock()
+	h.closed = true
+	all := make([]*advert, 0, len(h.adverts))
+	for _, a := range h.adverts {
+		all = append(all, a)
+	}
+	h.mu.Unlock()
+	for _, a := range all {
+		a.end(fault.New("", fault.Draining, "the node is shutting down"))
+	}
+}
+
+// advert is one service that was advertised from outside.
+type advert struct {
+	h    *host
+	name string
+	free func()
+	done chan struct{}
+
+	svc   *node.Service // h.mu guards it and what follows
+	ended bool
+	err   error
+}
+
+// started notes the service. When the advert was ended in the meantime, it is
+// withdrawn at once.
+func (a *advert) started(svc *node.Service) {
+	a.h.mu.Lock()
+	over := a.ended
+	a.svc = svc
+	a.h.mu.Unlock()
+	if over {
+		svc.Withdraw()
+	}
+}
+
+// end ends the advert once.
+func (a *advert) end(why error) {
+	a.h.mu.Lock()
+	again, svc := a.ended, a.svc
+	a.ended, a.err = true, why
+	if !again && a.h.adverts[a.name] == a {
+		delete(a.h.adverts, a.name)
+	}
+	a.h.mu.Unlock()
+	if again {
+		return
+	}
+	if svc != nil {
+		svc.Withdraw()
+	}
+	if a.free != nil {
+		a.free()
+	}
+	close(a.done)
+}
+
+// Done implements control.Advert.
+func (a *advert) Done() <-chan struct{} { return a.done }
+
+// Err implements control.Advert.
+func (a *advert) Err() error {
+	a.h.mu.Lock()
+	defer a.h.mu.Unlock()
+	return a.err
+}
+
+// Withdraw implements control.Advert.
+func (a *advert) Withdraw() { a.end(nil) }

@@ -1,0 +1,179 @@
+// Package logs makes the log of a node: slog in text or JSON, with a limit on
+// lines that others can cause.
+package logs
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Config is how the log looks. Zero fields take the default beside them.
+type Config struct {
+	Level  slog.Level
+	JSON   bool
+	Rename func(slog.Attr) slog.Attr // may be nil; sees every attribute
+
+	Every      time.Duration    // the limit's period; 1 min
+	Warns      int              // lines of one key in a period at WARN and above; 1: the first says it all
+	Infos      int              // at INFO; 10
+	PerMessage int              // lines of one message with whatever keys in a period; 200: many ids are no way around
+	Keys       int              // keys remembered; 1,024: with more, each is forgotten sooner
+	Now        func() time.Time // time.Now
+}
+
+// New returns a logger that writes to w.
+//
+// A line about somebody else (it has an attribute peer, client, addr or
+// service) is limited by its message and that attribute: what a remote side
+// repeats cannot fill the disk. The next line after a gap says how many were
+// left out. At DEBUG nothing is left out.
+func New(w io.Writer, cfg Config) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: cfg.Level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if cfg.Rename != nil {
+			a = cfg.Rename(a)
+		}
+		return a
+	}}
+	var h slog.Handler = slog.NewTextHandler(w, opts)
+	if cfg.JSON {
+		h = slog.NewJSONHandler(w, opts)
+	}
+	if cfg.Level <= slog.LevelDebug {
+		return slog.New(h)
+	}
+	return slog.New(&limited{Handler: h, lim: newLimit(cfg)})
+}
+
+// limited is a handler that leaves lines out.
+type limited struct {
+	slog.Handler
+	lim *limit
+}
+
+// Handle implements slog.Handler.
+func (h *limited) Handle(ctx context.Context, r slog.Record) error {
+	who := ""
+	r.Attrs(func(a slog.Attr) bool {
+		switch a.Key {
+		case "peer", "client", "addr", "service":
+			who = a.Value.String()
+			return false
+		}
+		return true
+	})
+	if who != "" {
+		left, ok := h.lim.pass(r.Level, r.Message, who)
+		if !ok {
+			return nil
+		}
+		if left > 0 {
+			r = r.Clone()
+			r.AddAttrs(slog.Int("left_out", left))
+		}
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h *limited) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &limited{Handler: h.Handler.WithAttrs(attrs), lim: h.lim}
+}
+
+// WithGroup implements slog.Handler.
+func (h *limited) WithGroup(name string) slog.Handler {
+	return &limited{Handler: h.Handler.WithGroup(name), lim: h.lim}
+}
+
+// limit counts the lines of every key, and of every message with whatever key,
+// in the period that began with its first line.
+type limit struct {
+	cfg Config
+
+	mu       sync.Mutex
+	keys     map[string]*count // bound: cfg.Keys
+	past     []string          // a ring of the keys in the order of their coming; bound: cfg.Keys
+	oldest   int               // in past, once it is full
+	messages map[string]*count // bound: the messages of the program, which are constants
+}
+
+type count struct {
+	since time.Time
+	lines int // passed in this period
+	left  int // left out since the last that passed
+}
+
+// room reports whether another line fits, and begins a new period in time.
+func (c *count) room(now time.Time, every time.Duration, most int) bool {
+	if now.Sub(c.since) >= every {
+		c.since, c.lines = now, 0
+	}
+	return c.lines < most
+}
+
+func newLimit(cfg Config) *limit {
+	if cfg.Every == 0 {
+		cfg.Every = time.Minute
+	}
+	if cfg.Warns == 0 {
+		cfg.Warns = 1
+	}
+	if cfg.Infos == 0 {
+		cfg.Infos = 10
+	}
+	if cfg.PerMessage == 0 {
+		cfg.PerMessage = 200
+	}
+	if cfg.Keys == 0 {
+		cfg.Keys = 1024
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &limit{cfg: cfg, keys: map[string]*count{}, messages: map[string]*count{}}
+}
+
+// pass reports whether a line may be written, and how many like it were not.
+func (l *limit) pass(level slog.Level, message, who string) (left int, ok bool) {
+	most := l.cfg.Infos
+	if level >= slog.LevelWarn {
+		most = l.cfg.Warns
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.cfg.Now()
+	m := l.messages[message]
+	if m == nil {
+		m = &count{since: now}
+		l.messages[message] = m
+	}
+	c := l.key(message+"\x00"+who, now)
+	if !c.room(now, l.cfg.Every, most) || !m.room(now, l.cfg.Every, l.cfg.PerMessage) {
+		c.left++
+		return 0, false
+	}
+	c.lines++
+	m.lines++
+	left, c.left = c.left, 0
+	return left, true
+}
+
+// key returns the count of a key; the oldest key makes room for a new one.
+func (l *limit) key(key string, now time.Time) *count {
+	c := l.keys[key]
+	if c != nil {
+		return c
+	}
+	c = &count{since: now}
+	l.keys[key] = c
+	if len(l.past) < l.cfg.Keys {
+		l.past = append(l.past, key)
+		return c
+	}
+	delete(l.keys, l.past[l.oldest])
+	l.past[l.oldest] = key
+	l.oldest = (l.oldest + 1) % len(l.past)
+	return c
+}

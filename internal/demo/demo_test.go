@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// planted writes an overlay in which a node starts a task that nobody ends.
+func planted(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(root, "node", "node.go")
+	src, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const before = `	n.upkeep.Go("node/cleanup", n.cleanupLoop)`
+	if strings.Count(string(src), before) != 1 {
+		t.Fatalf("%s does not hold the line %q once: adapt this test", file, before)
+	}
+	leaky := strings.Replace(string(src), before, before+"\n\tn.r.Go(\"leak\", func() { n.r.NewParker().Park(context.Background()) })", 1)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "node.go"), []byte(leaky), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {file: filepath.Join(dir, "node.go")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(name, overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func demoMesh(t *testing.T, overlay string) (string, error) {
+	t.Helper()
+	t.Chdir("../..")
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	var out bytes.Buffer
+	err := (&demo{out: &out, overlay: overlay, meshOnly: true}).run(ctx)
+	return out.String(), err
+}
+
+func TestTheMeshOfTheDemoEndsClean(t *testing.T) {
+	if out, err := demoMesh(t, ""); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestALeakMakesTheDemoFail(t *testing.T) {
+	out, err := demoMesh(t, planted(t))
+	if err == nil {
+		t.Fatalf("the demo succeeds with a task that nobody ends:\n%s", out)
+	}
+	if !strings.Contains(err.Error(), "left") {
+		t.Errorf("the demo fails for another reason: %v\n%s", err, out)
+	}
+}

@@ -1,0 +1,150 @@
+// Command mutants plants bugs and demands that each is found.
+//
+// A planted bug is a file in the folder bugs: what is wrong, which property
+// must find it within how many seeds, and the exact text that it replaces. It
+// is built with an overlay and thrown away, so the tree carries no trace of
+// it. A bug that is not found, or that no longer applies, is a failure: the
+// property that it proves may have stopped working.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
+	only := flags.String("run", "", "only bugs whose name matches this regular expression")
+	verbose := flags.Bool("v", false, "say what each bug made the property see")
+	keep := flags.Int("workers", 2, "bugs built and played at a time")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	want, err := regexp.Compile(*only)
+	if err != nil {
+		return err
+	}
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	here := filepath.Join(root, "internal", "mutants")
+	bugs, err := load(filepath.Join(here, "bugs"))
+	if err != nil {
+		return err
+	}
+	chosen := bugs[:0:0]
+	for _, b := range bugs {
+		if want.MatchString(b.Name) {
+			chosen = append(chosen, b)
+		}
+	}
+	if len(chosen) == 0 {
+		return fmt.Errorf("no bug matches %q", *only)
+	}
+	tmp, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	h := &hunt{root: root, tmp: tmp}
+	missed, err := h.all(ctx, chosen, *keep, func(f finding) { printFinding(out, f, *verbose) })
+	if err != nil {
+		return err
+	}
+	if waiting, err := os.ReadFile(filepath.Join(here, "waiting.txt")); err == nil && *only == "" {
+		fmt.Fprintf(out, "\nnot planted yet:\n%s", waiting)
+	}
+	fmt.Fprintf(out, "\n%d of %d planted bugs found\n", len(chosen)-missed, len(chosen))
+	if missed > 0 {
+		return fmt.Errorf("%d planted bugs were not found", missed)
+	}
+	return nil
+}
+
+// moduleRoot is the folder of go.mod.
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", fmt.Errorf("no go.mod here or above")
+		}
+		dir = up
+	}
+}
+
+// all hunts for every bug and reports them in their order. It returns how
+// many were not found.
+func (h *hunt) all(ctx context.Context, bugs []*bug, workers int, report func(finding)) (missed int, err error) {
+	if err := h.buildClean(ctx, bugs); err != nil {
+		return 0, err
+	}
+	results := make([]chan finding, len(bugs))
+	for i := range results {
+		results[i] = make(chan finding, 1)
+	}
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range max(workers, 1) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range next {
+				results[i] <- h.find(ctx, bugs[i])
+			}
+		}()
+	}
+	go func() {
+		defer close(next)
+		for i := range bugs {
+			next <- i
+		}
+	}()
+	for i := range bugs {
+		f := <-results[i]
+		if f.err != nil {
+			missed++
+		}
+		report(f)
+	}
+	wg.Wait()
+	return missed, ctx.Err()
+}
+
+func printFinding(out io.Writer, f finding, verbose bool) {
+	verdict := "found"
+	if f.err != nil {
+		verdict = "MISSED"
+	}
+	fmt.Fprintf(out, "%-6s %-46s %-9s %5.1fs  %s\n", verdict, f.bug.Name, strings.Join(f.bug.Rows, " "), f.took.Round(100*time.Millisecond).Seconds(), f.how())
+	if f.err != nil {
+		fmt.Fprintf(out, "       %v\n", f.err)
+	} else if verbose {
+		fmt.Fprintf(out, "       %s: %s\n       saw: %s\n", f.bug.Title, f.bug.Breaks, f.saw)
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const sample = `title: a thing is wrong
+row: M01 F02
+breaks: all of it
+play: pool-bound cap=2 peers=3
+expect: it holds
+expect: panic: macula bug
+seeds: 7
+
+-- old a.go --
+	one
+-- new --
+	two
+-- old a.go --
+three
+-- new --
+`
+
+func TestABugFileIsRead(t *testing.T) {
+	b, err := parse("x", []byte(sample))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Title != "a thing is wrong" || len(b.Rows) != 2 || b.Seeds != 7 || b.Plays[0].String() != "pool-bound cap=2 peers=3" {
+		t.Errorf("read %+v", b)
+	}
+	want := []edit{{"a.go", "\tone", "\ttwo"}, {"a.go", "three", ""}}
+	if len(b.Edits) != 2 || b.Edits[0] != want[0] || b.Edits[1] != want[1] {
+		t.Errorf("edits are %q", b.Edits)
+	}
+}
+
+func TestABugFileWithoutSenseIsRefused(t *testing.T) {
+	for what, change := range map[string][2]string{
+		"an unknown key":      {"breaks:", "brakes:"},
+		"no title":            {"title: a thing is wrong\n", ""},
+		"a row of no list":    {"M01", "X01"},
+		"no way to find it":   {"play: pool-bound cap=2 peers=3\n", ""},
+		"nothing expected":    {"expect: it holds\nexpect: panic: macula bug\n", ""},
+		"no seeds":            {"seeds: 7", "seeds: none"},
+		"an edit of nothing":  {"\ttwo", "\tone"},
+		"text before an edit": {"-- old a.go --\n\tone", "\tone"},
+	} {
+		if _, err := parse("x", []byte(strings.Replace(sample, change[0], change[1], 1))); err == nil {
+			t.Errorf("%s is accepted", what)
+		}
+	}
+}
+
+func TestAnOldTextMustOccurOnce(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"\tone\nthree\n":        true,
+		"\tone\n":               false,
+		"\tone\nthree\nthree\n": false,
+		"\ttwo\n":               false,
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "a.go"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b, err := parse("x", []byte(sample))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := b.apply(dir)
+		if (err == nil) != ok {
+			t.Errorf("%q: applies: %v", text, err)
+		}
+		if got := string(files[filepath.Join(dir, "a.go")]); ok && got != "\ttwo\n\n" {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
+func TestAViolationMustBeTheOneThatIsExpected(t *testing.T) {
+	b, err := parse("x", []byte(sample))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		property, saw string
+		want          bool
+	}{
+		{"it holds", "anything", true},
+		{"it holds not", "anything", false},
+		{"panic", "macula bug: x", true},
+		{"panic", "nil pointer", false},
+	} {
+		if got := b.expects(c.property, c.saw); got != c.want {
+			t.Errorf("%s (%s) is expected: %v", c.property, c.saw, got)
+		}
+	}
+}
+
+func TestEveryBugAppliesToTheTree(t *testing.T) {
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bugs, err := load("bugs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(bugs) < 40 {
+		t.Errorf("only %d bugs are planted", len(bugs))
+	}
+	for _, b := range bugs {
+		if _, err := b.apply(root); err != nil {
+			t.Error(err)
+		}
+	}
+}
