@@ -40,6 +40,7 @@ type Config struct {
 	Services    int            // services provided; 1,000
 	Link        link.Config
 	Server      rpc.ServerConfig
+	Ledger      ledger.Config
 }
 
 // Deps is the world of a client.
@@ -96,10 +97,14 @@ func New(cfg Config, deps Deps) (*Client, error) {
 	cfg.Link = cfg.Link.WithDefaults()
 	cfg.Link.Self, cfg.Link.Realm, cfg.Link.Incarnation = deps.ID, cfg.Realm, r.Rand("client/incarnation").Uint64()
 	c := &Client{
-		r: r, cfg: cfg, deps: deps, log: deps.Log, ledger: ledger.New(ledger.Config{}),
+		r: r, cfg: cfg, deps: deps, log: deps.Log,
 		services: renewal.New[*Service](r, "services", cfg.Services),
 		group:    rt.NewGroup(r), attached: rt.NewGate(r, false), over: rt.NewEvent(r), idle: rt.NewEvent(r), mu: rt.NewMutex(r),
 	}
+	cfg.Ledger.OnDoubleRelease = func(name string) {
+		c.log.Error("macula bug: a lease was released twice", "lease", name)
+	}
+	c.ledger = ledger.New(cfg.Ledger)
 	c.ctx, c.cancel = r.WithCancelCause(context.Background())
 	c.server = rpc.NewServer(cfg.Server, rpc.ServerDeps{Runtime: r, Log: deps.Log, Route: c.route})
 	return c, nil

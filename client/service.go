@@ -18,6 +18,7 @@ type Service struct {
 	h    rpc.Handler
 	ttl  time.Duration
 
+	gone    bool // withdrawn; guarded by the client's lock
 	version uint64
 	acked   *rt.Event // the gateway has answered the first advertisement
 	err     error     // its refusal
@@ -62,10 +63,15 @@ func (c *Client) Advertise(ctx context.Context, name string, h rpc.Handler, ttl 
 	return s, nil
 }
 
-// say advertises the service on a session.
+// say advertises the service on a session. If Withdraw comes in between, the
+// gateway hears of it again.
 func (s *Service) say(l *link.Link) {
 	c := s.c
 	c.mu.Lock()
+	if s.gone {
+		c.mu.Unlock()
+		return
+	}
 	c.versions++
 	s.version = c.versions
 	frame := wire.Advertise{Name: s.name, Provider: c.deps.ID, Version: s.version, TTL: s.ttl}
@@ -73,6 +79,22 @@ func (s *Service) say(l *link.Link) {
 	if err := l.Tell(func(b []byte) []byte { return wire.AppendAdvertise(b, &frame) }); err != nil {
 		c.log.Debug("not advertised", "service", s.name, "err", err)
 	}
+	c.mu.Lock()
+	gone := s.gone
+	c.mu.Unlock()
+	if gone {
+		s.unsay(l)
+	}
+}
+
+// unsay withdraws the service on a session.
+func (s *Service) unsay(l *link.Link) {
+	c := s.c
+	c.mu.Lock()
+	c.versions++
+	frame := wire.Withdraw{Name: s.name, Provider: c.deps.ID, Version: c.versions}
+	c.mu.Unlock()
+	l.Tell(func(b []byte) []byte { return wire.AppendWithdraw(b, &frame) })
 }
 
 // Name is the name under which it is called.
@@ -86,11 +108,10 @@ func (s *Service) Withdraw() {
 	}
 	c.mu.Lock()
 	l := c.link
-	c.versions++
-	frame := wire.Withdraw{Name: s.name, Provider: c.deps.ID, Version: c.versions}
+	s.gone = true
 	c.mu.Unlock()
 	if l != nil {
-		l.Tell(func(b []byte) []byte { return wire.AppendWithdraw(b, &frame) })
+		s.unsay(l)
 	}
 }
 

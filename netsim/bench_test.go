@@ -67,10 +67,10 @@ func newMesh(tb testing.TB, n, degree int, link netsim.Link, cfg transport.Confi
 	return x
 }
 
-// BenchmarkMessages sends bare messages of 64 bytes over one stream for each
-// of ten connections, one at a time on each, with the hash on.
+// BenchmarkMessages sends bare messages of 64 bytes to and fro over a stream
+// for each pair of nodes, with the hash on.
 func BenchmarkMessages(b *testing.B) {
-	for _, nodes := range []int{10, 1000} {
+	for _, nodes := range []int{10, 1_000} {
 		b.Run(fmt.Sprintf("%d nodes", nodes), func(b *testing.B) {
 			x := newPairs(b, nodes, netsim.Link{Latency: time.Millisecond})
 			b.ReportAllocs()

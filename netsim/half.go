@@ -109,7 +109,7 @@ func (n *Net) creditStream(e *end) {
 }
 
 func (e *end) addStream(s *streamEnd) {
-	s.open, s.known = true, true
+	s.open = true
 	s.next = e.streams
 	if e.streams != nil {
 		e.streams.prev = s

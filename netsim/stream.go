@@ -46,7 +46,6 @@ type streamEnd struct {
 	s        *stream
 	side     uint8
 	open     bool // this end has state: a half of it is not finished
-	known    bool // it came into being, and may be finished since
 	accepted bool // the application has it
 	site     uintptr
 

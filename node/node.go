@@ -78,9 +78,7 @@ func New(cfg Config, deps Deps) (*Node, error) {
 	r := deps.Runtime
 	n := &Node{
 		r: r, cfg: cfg, deps: deps, log: deps.Log, started: r.Now(),
-		ledger:     ledger.New(cfg.Ledger),
 		clients:    clients.New[*link.Link](r, cfg.Clients),
-		registry:   registry.New[rpc.Handler](r, cfg.Registry),
 		mayPeer:    map[transport.PeerID]bool{},
 		handshakes: rt.NewSemaphore(r, cfg.Handshakes),
 		group:      rt.NewGroup(r), upkeep: rt.NewGroup(r),
@@ -88,6 +86,11 @@ func New(cfg Config, deps Deps) (*Node, error) {
 		mu:       rt.NewMutex(r),
 		services: renewal.New[*Service](r, "local services", cfg.Registry.PerOwner),
 	}
+	cfg.Ledger.OnDoubleRelease = func(name string) {
+		n.log.Error("macula bug: a lease was released twice", "lease", name)
+	}
+	n.ledger = ledger.New(cfg.Ledger)
+	n.registry = registry.New[rpc.Handler](r, cfg.Registry, n.charge)
 	for _, id := range cfg.Peers {
 		n.mayPeer[id] = true
 	}
@@ -242,6 +245,7 @@ func (n *Node) shutdown(lis transport.Listener) {
 		abandoned = n.server.Close(grace)
 	}
 	n.discovery.Close()
+	n.registry.Clear()
 	n.leave(abandoned, n.r.Now().Sub(begun))
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/maculamesh/macula/node/discovery"
 	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/ledger"
 	"github.com/maculamesh/macula/node/link"
 	"github.com/maculamesh/macula/node/registry"
 	"github.com/maculamesh/macula/node/rpc"
@@ -35,6 +36,7 @@ type Service struct {
 	h    Handler
 	ttl  time.Duration
 	once bool
+	gone bool // withdrawn; guarded by the node's lock
 }
 
 // Name is the name under which it is called.
@@ -71,13 +73,32 @@ func (n *Node) Advertise(name string, h Handler, opt AdvertiseOptions) (*Service
 	return s, nil
 }
 
-// Renew advertises the service again, for another TTL.
+// Renew advertises the service again, for another TTL. After Withdraw it does
+// nothing.
 func (s *Service) Renew() error {
+	if err := s.renew(); err != nil || !s.withdrawn() {
+		return err
+	}
+	s.remove() // Withdraw came in between
+	return nil
+}
+
+func (s *Service) withdrawn() bool {
+	s.n.mu.Lock()
+	defer s.n.mu.Unlock()
+	return s.gone
+}
+
+func (s *Service) renew() error {
 	n := s.n
 	n.mu.Lock()
 	n.versions++
 	version := n.versions
+	gone := s.gone
 	n.mu.Unlock()
+	if gone {
+		return nil
+	}
 	err := n.registry.Put(registry.Entry[rpc.Handler]{
 		Name: s.name, Provider: n.deps.ID, Owner: n.self(), Version: version, TTL: s.ttl, Local: s.h, IsLocal: true,
 	})
@@ -91,10 +112,36 @@ func (s *Service) Renew() error {
 // Withdraw ends the service here, and tells the peers. Calls that run go on.
 func (s *Service) Withdraw() {
 	n := s.n
+	n.mu.Lock()
+	s.gone = true
+	n.mu.Unlock()
+	s.remove()
+}
+
+// remove takes the service out of the tables, unless another one has taken
+// over its name.
+func (s *Service) remove() {
+	n := s.n
+	if cur, ok := n.services.Get(s.name); ok && cur != s {
+		return
+	}
 	n.services.Delete(s.name, s)
 	n.registry.Remove(s.name, n.deps.ID, n.self(), ^uint64(0))
 	n.withdrawIfLast(s.name)
 }
+
+// charge takes the lease of one entry in the registry from its owner. What
+// this process advertises itself no remote side can cause.
+func (n *Node) charge(o registry.Owner) (ledger.Lease, error) {
+	if o == n.self() {
+		return ledger.Lease{}, nil
+	}
+	return n.ledger.Acquire(n.ledger.Scope(n.cfg.Realm, o.ID), "service", ledger.Claim{Class: ledger.Entry, Count: 1, Bytes: entryBytes})
+}
+
+// entryBytes is what an entry costs at most: a record with the longest name
+// and its places in three tables.
+const entryBytes = 1 << 10
 
 // self owns the services of this process.
 func (n *Node) self() registry.Owner { return registry.Owner{ID: n.deps.ID} }

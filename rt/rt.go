@@ -119,7 +119,11 @@ func Deadline(c Clock, at mono.Time) time.Time { return c.Wall().Add(at.Sub(c.No
 // second case.
 func Sleep(ctx context.Context, r Runtime, d time.Duration) error {
 	p := r.NewParker()
-	t := r.AfterFunc(d, p.Unpark)
+	after := r.AfterFunc
+	if in, ok := r.(InlineTimer); ok {
+		after = in.AfterInline // no task for a call of Unpark
+	}
+	t := after(d, p.Unpark)
 	defer t.Stop()
 	return p.Park(ctx)
 }

@@ -78,6 +78,7 @@ func startMember(s *scenario.Stage, name string, cfg node.Config, watched bool) 
 func startMemberAs(s *scenario.Stage, place, as string, cfg node.Config, watched bool) *member {
 	m := &member{s: s, watched: watched, place: s.Place(place), id: idOf(s, as), cfg: cfg}
 	m.cfg.Realm = realm
+	m.cfg.Ledger.Strict = true
 	m.start()
 	s.Defer(m.stop)
 	return m
@@ -226,6 +227,7 @@ func newClient(s *scenario.Stage, place, as string, cfg client.Config, gateways 
 	if cfg.Realm == "" {
 		cfg.Realm = realm
 	}
+	cfg.Ledger.Strict = true
 	for _, g := range gateways {
 		cfg.Gateways = append(cfg.Gateways, client.Gateway{ID: g.id, Addr: g.place.Addr()})
 	}

@@ -37,7 +37,10 @@ type traffic struct {
 	stop   bool
 }
 
-const callTimeout = 3 * time.Second
+const (
+	callTimeout = 3 * time.Second
+	advertised  = 20 * time.Second // how long an advertisement counts
+)
 
 func playMesh4(s *scenario.Stage) {
 	stage(s)
@@ -76,8 +79,8 @@ func (t *traffic) advertise(i int) {
 		wait := time.Duration(m.place.Runtime().Rand("work").IntN(20)) * time.Millisecond
 		return req.Body, rt.Sleep(ctx, m.place.Runtime(), wait)
 	}
-	m.provideWith(fmt.Sprintf("own.%d", i), node.AdvertiseOptions{TTL: 20 * time.Second}, h)
-	m.provideWith(fmt.Sprintf("shared.%d", i/2), node.AdvertiseOptions{TTL: 20 * time.Second}, h)
+	m.provideWith(fmt.Sprintf("own.%d", i), node.AdvertiseOptions{TTL: advertised}, h)
+	m.provideWith(fmt.Sprintf("shared.%d", i/2), node.AdvertiseOptions{TTL: advertised}, h)
 }
 
 // drive lets node i make calls until the story says stop. A crash of its
@@ -176,10 +179,15 @@ func (t *traffic) failsOver(dead int) {
 // everybodyCanCall demands that, with the faults over, every node reaches
 // every service, and knows all of its providers.
 func (t *traffic) everybodyCanCall() {
+	want := len(t.nodes) + 4 // one of its own each, and two that have two
+	for range advertised / time.Second {
+		for i, m := range t.nodes {
+			have := len(m.node.Services())
+			t.s.Check(have == want, "every provider is known when the faults are over", "n%d knows %d, want %d", i, have, want)
+		}
+		t.s.Sleep(time.Second)
+	}
 	for i, m := range t.nodes {
-		want := len(t.nodes) + 4 // one of its own each, and two that have two
-		have := len(m.node.Services())
-		t.s.Check(have == want, "every provider is known when the faults are over", "n%d knows %d, want %d", i, have, want)
 		for j := range t.nodes {
 			body := make([]byte, 8)
 			t.nextID++

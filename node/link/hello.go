@@ -10,6 +10,7 @@ import (
 	"github.com/maculamesh/macula/node/bounded"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
+	"github.com/maculamesh/macula/node/ledger"
 	"github.com/maculamesh/macula/node/wire"
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/transport"
@@ -27,6 +28,10 @@ func Dial(ctx context.Context, d Deps, cfg Config, t transport.Transport, addr t
 		return nil, dialFault(ctx, err)
 	}
 	l := newLink(d, cfg, conn, true)
+	if err := l.charge(); err != nil {
+		l.Refuse(err)
+		return nil, err
+	}
 	if err := l.greet(ctx, role); err != nil {
 		err = l.refusal(ctx, err)
 		l.Refuse(err)
@@ -75,6 +80,10 @@ func (l *Link) greet(ctx context.Context, role wire.Role) error {
 // closed, and the peer knows why.
 func Accept(ctx context.Context, d Deps, cfg Config, conn transport.Conn) (*Link, error) {
 	l := newLink(d, cfg, conn, false)
+	if err := l.charge(); err != nil {
+		l.Refuse(err)
+		return nil, err
+	}
 	if err := l.hear(ctx); err != nil {
 		err = l.refusal(ctx, err)
 		l.Refuse(err)
@@ -162,8 +171,22 @@ func (l *Link) Refuse(err error) {
 	}
 	l.group.Close()
 	l.group.Wait(context.Background())
+	l.lease.Release()
 	l.ended.Fire()
 }
+
+// charge takes the lease of the connection from its peer.
+func (l *Link) charge() (err error) {
+	l.lease, err = l.deps.Ledger.Acquire(l.scope, "connection", ledger.Claim{Class: ledger.Conn, Count: 1, Bytes: connBytes})
+	if err != nil {
+		return &fault.Error{Op: "link", Kind: fault.Overload, Detail: "too many connections", RetryAfter: overloadRetry, Err: err}
+	}
+	return nil
+}
+
+// connBytes is what a connection without streams holds: the state of QUIC and
+// TLS, three goroutines and ours.
+const connBytes = 64 << 10
 
 // bindDeadline makes reads and writes of s end with ctx; the result undoes it.
 func (l *Link) bindDeadline(ctx context.Context, s transport.Stream) (undo func()) {

@@ -54,6 +54,7 @@ type Link struct {
 	log     *slog.Logger
 	conn    transport.Conn
 	scope   ledger.Scope
+	lease   ledger.Lease // of the connection
 	dialled bool
 	hello   wire.Hello   // what the peer said; of a dialled link filled from the welcome
 	out     wire.Welcome // what the acceptor said
@@ -270,5 +271,6 @@ func (l *Link) finish() {
 	pong.Fire()
 	l.group.Close()
 	l.group.Wait(context.Background())
+	l.lease.Release()
 	l.ended.Fire()
 }

@@ -33,6 +33,7 @@ type target struct {
 	backoff backoff.Backoff
 	until   mono.Time
 	addrs   []transport.Addr // those that failed
+	err     error            // of the last one
 }
 
 func compareIDs(a, b transport.PeerID) int { return bytes.Compare(a[:], b[:]) }
@@ -78,7 +79,7 @@ func (p *Pool[C]) join(peer transport.PeerID, addrs []transport.Addr) (*dial[C],
 		return d, nil
 	}
 	if t, _, ok := p.retry.Get(peer, now); ok && now.Before(t.until) && !slices.ContainsFunc(addrs, func(a transport.Addr) bool { return !slices.Contains(t.addrs, a) }) {
-		return nil, &fault.Error{Op: "pool.Get", Kind: fault.Unreachable, Detail: "the last dial failed", RetryAfter: t.until.Sub(now)}
+		return nil, &fault.Error{Op: "pool.Get", Kind: fault.Unreachable, Detail: "the last dial failed", RetryAfter: t.until.Sub(now), Err: t.err}
 	}
 	if len(addrs) == 0 {
 		return nil, fault.New("pool.Get", fault.Unreachable, "no address of the peer is known")
@@ -250,7 +251,7 @@ func (p *Pool[C]) remember(d *dial[C], err error) {
 		t = &target{backoff: backoff.New(p.cfg.Backoff)}
 	}
 	wait := max(t.backoff.Next(p.r.Rand("pool/backoff")), fault.RetryAfter(err))
-	t.until = now.Add(wait)
+	t.until, t.err = now.Add(wait), err
 	t.addrs = append(t.addrs[:0], d.addrs...)
 	p.retry.Put(d.peer, t, t.until.Add(10*wait)) // a full table forgets: a dial too early, nothing worse
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func full(b *testing.B) (g *registry.Registry[int], names []string) {
-	g = registry.New[int](realrt.New(realrt.Config{}), registry.Config{})
+	g = registry.New[int](realrt.New(realrt.Config{}), registry.Config{}, nil)
 	for i := range 100_000 {
 		name := fmt.Sprintf("org.demo.service.%06d", i)
 		names = append(names, name)

@@ -13,6 +13,7 @@ import (
 	"github.com/maculamesh/macula/mono"
 	"github.com/maculamesh/macula/node/bounded"
 	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/ledger"
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/transport"
 )
@@ -80,15 +81,17 @@ type key struct {
 type record[L any] struct {
 	Entry[L]
 	ref     bounded.Ref
-	inName  int // position in the list of its name
-	inOwner int // position in the list of its owner
+	lease   ledger.Lease // of the owner, from the first advertisement to the end
+	inName  int          // position in the list of its name
+	inOwner int          // position in the list of its owner
 }
 
 // Registry is the table. All methods are safe for concurrent use and none
 // blocks.
 type Registry[L any] struct {
-	r   rt.Runtime
-	cfg Config
+	r      rt.Runtime
+	cfg    Config
+	charge func(Owner) (ledger.Lease, error)
 
 	mu      rt.Mutex
 	entries *bounded.Map[key, *record[L]]
@@ -103,11 +106,12 @@ type Counts struct {
 	Peak                                               int
 }
 
-// New returns an empty registry.
-func New[L any](r rt.Runtime, cfg Config) *Registry[L] {
+// New returns an empty registry. charge takes the lease that an entry of an
+// owner costs and must not block; nil charges nobody.
+func New[L any](r rt.Runtime, cfg Config, charge func(Owner) (ledger.Lease, error)) *Registry[L] {
 	cfg = cfg.WithDefaults()
 	return &Registry[L]{
-		r: r, cfg: cfg, mu: rt.NewMutex(r),
+		r: r, cfg: cfg, charge: charge, mu: rt.NewMutex(r),
 		entries: bounded.NewMap[key, *record[L]]("services", cfg.Entries),
 		byName:  map[string][]*record[L]{},
 		byOwner: map[Owner][]*record[L]{},
@@ -140,7 +144,7 @@ func (g *Registry[L]) Put(e Entry[L]) error {
 		if e.Owner == old.Owner {
 			g.counts.Refreshed++
 			// A new record: whoever holds the old one goes on with it.
-			fresh := &record[L]{Entry: e, inName: old.inName, inOwner: old.inOwner}
+			fresh := &record[L]{Entry: e, lease: old.lease, inName: old.inName, inOwner: old.inOwner}
 			fresh.ref, _ = g.entries.Put(k, fresh, e.Expires)
 			g.byName[e.Name][fresh.inName] = fresh
 			g.byOwner[e.Owner][fresh.inOwner] = fresh
@@ -174,8 +178,17 @@ func (g *Registry[L]) add(k key, e Entry[L], now mono.Time) error {
 		return fault.New("registry.Put", fault.Overload, "%s has %d providers, the limit", e.Name, n)
 	}
 	rec := &record[L]{Entry: e}
+	if g.charge != nil {
+		lease, err := g.charge(e.Owner)
+		if err != nil {
+			g.counts.Refused++
+			return fault.Wrap("registry.Put", err)
+		}
+		rec.lease = lease
+	}
 	ref, err := g.entries.Put(k, rec, e.Expires)
 	if err != nil {
+		rec.lease.Release()
 		g.counts.Refused++
 		return &fault.Error{Op: "registry.Put", Kind: fault.Overload, Detail: "the registry is full", Err: err}
 	}
@@ -235,6 +248,17 @@ func (g *Registry[L]) Drop(owner Owner) []Entry[L] {
 	return out
 }
 
+// Clear removes everything: the node is over.
+func (g *Registry[L]) Clear() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for k, rec := range g.entries.All() {
+		g.entries.Delete(k, rec.ref)
+		g.unlink(rec)
+		g.counts.Removed++
+	}
+}
+
 // Expire removes up to max expired entries and returns how many; its work is
 // in proportion to that.
 func (g *Registry[L]) Expire(max int) int {
@@ -265,6 +289,7 @@ func (g *Registry[L]) sweep(list []*record[L], now mono.Time) {
 // unlink takes a record out of both indices: the last one of each list takes
 // its place.
 func (g *Registry[L]) unlink(rec *record[L]) {
+	rec.lease.Release()
 	names := g.byName[rec.Name]
 	last := names[len(names)-1]
 	names[rec.inName], last.inName = last, rec.inName

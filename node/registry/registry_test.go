@@ -37,7 +37,7 @@ type stage struct {
 
 func newStage(cfg registry.Config) *stage {
 	w := sim.New(sim.Config{})
-	return &stage{w, registry.New[int](w.Machine("n"), cfg)}
+	return &stage{w, registry.New[int](w.Machine("n"), cfg, nil)}
 }
 
 func (s *stage) now() mono.Time          { return s.w.Machine("n").Now() }

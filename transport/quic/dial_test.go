@@ -26,10 +26,10 @@ func (c *nosyClock) Wall() time.Time {
 	return c.Runtime.Wall()
 }
 
-// giveUpWhen dials, ends the context as soon as the dial is in the state that
-// when describes, and waits until the peer is left with nothing: of timeouts
-// that would take hours.
-func giveUpWhen(t *testing.T, when func(d *dial) bool) {
+// TestADialThatIsGivenUpAfterThePeerIsVerifiedTellsThePeer ends the context in
+// the middle of the last flight, and waits until the peer is left with nothing:
+// of timeouts that would take an hour.
+func TestADialThatIsGivenUpAfterThePeerIsVerifiedTellsThePeer(t *testing.T) {
 	clock := &nosyClock{Runtime: realrt.New(realrt.Config{})}
 	cfg := transport.Config{HandshakeTimeout: time.Hour, IdleTimeout: time.Hour}
 	a, b := newTransport(t, Config{Config: cfg, Clock: clock}), newTransport(t, Config{Config: cfg})
@@ -44,7 +44,7 @@ func giveUpWhen(t *testing.T, when func(d *dial) bool) {
 		defer a.mu.Unlock()
 		for d := range a.dials {
 			d.mu.Lock()
-			now := d.cause == nil && when(d)
+			now := d.cause == nil && d.verified
 			d.mu.Unlock()
 			if !now {
 				continue
@@ -74,12 +74,4 @@ func giveUpWhen(t *testing.T, when func(d *dial) bool) {
 		}
 	default:
 	}
-}
-
-func TestADialThatIsGivenUpBeforeThePeerIsVerifiedTellsThePeer(t *testing.T) {
-	giveUpWhen(t, func(d *dial) bool { return !d.verified })
-}
-
-func TestADialThatIsGivenUpAfterThePeerIsVerifiedTellsThePeer(t *testing.T) {
-	giveUpWhen(t, func(d *dial) bool { return d.verified })
 }

@@ -51,7 +51,7 @@ func (t *Transport) tlsConfig(want *transport.PeerID) *tls.Config {
 		// price: who records the traffic today may read it with a quantum
 		// computer one day.
 		CurvePreferences: []tls.CurveID{tls.X25519},
-		Time:                   t.cfg.Clock.Wall,
+		Time:             t.cfg.Clock.Wall,
 	}
 }
 

@@ -77,7 +77,7 @@ var connCases = []testCase{
 	}},
 	{name: "two AcceptStreams that meet two streams get one each", f: func(p *probe) {
 		n := p.connect(transport.Config{})
-		for range 100 {
+		for range 30 {
 			for range 2 {
 				p.spawn(func() {
 					p.jitter()
