@@ -60,6 +60,7 @@ type Client struct {
 	deps     Deps
 	log      *slog.Logger
 	ledger   *ledger.Ledger
+	buffers  link.Buffers
 	server   *rpc.Server
 	services *renewal.Table[*Service]
 	group    *rt.Group
@@ -71,6 +72,7 @@ type Client struct {
 
 	mu       rt.Mutex
 	started  bool
+	closed   bool
 	link     *link.Link
 	why      error // why it will not attach again
 	versions uint64
@@ -121,23 +123,36 @@ func (c *Client) Attach(ctx context.Context) error {
 	if again {
 		return fault.New("client.Attach", fault.Invalid, "the client was attached before")
 	}
-	l, next, err := c.dialAny(ctx, 0)
+	l, next, err := c.attachAny(ctx)
 	if err == nil && !c.group.Go("client/session", func() { c.keep(l, next) }) {
 		l.Refuse(fault.Cancelled)
 		err = fault.New("client.Attach", fault.Cancelled, "the client is closed")
 	}
 	if err != nil {
 		c.mu.Lock()
-		c.started = false
+		closed := c.closed
+		c.started = closed
 		c.mu.Unlock()
+		if closed { // Close waits for us
+			c.finish(nil)
+			c.idle.Fire()
+		}
 		return err
 	}
 	return c.attached.Pass(ctx)
 }
 
+// attachAny is the first dialAny. It ends with Close too.
+func (c *Client) attachAny(ctx context.Context) (*link.Link, int, error) {
+	own, cancel := c.r.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer c.r.AfterDone(c.ctx, func() { cancel(context.Cause(c.ctx)) })()
+	return c.dialAny(own, 0)
+}
+
 // dialAny tries every gateway once.
 func (c *Client) dialAny(ctx context.Context, from int) (l *link.Link, next int, err error) {
-	d := link.Deps{Runtime: c.r, Ledger: c.ledger, Log: c.log, Server: c.server, Mark: c.deps.Mark}
+	d := link.Deps{Runtime: c.r, Ledger: c.ledger, Log: c.log, Server: c.server, Buffers: &c.buffers, Mark: c.deps.Mark}
 	for i := range c.cfg.Gateways {
 		at := (from + i) % len(c.cfg.Gateways)
 		g := c.cfg.Gateways[at]
@@ -182,7 +197,11 @@ const stableAfter = time.Minute
 func (c *Client) run(l *link.Link) error {
 	c.mu.Lock()
 	c.link = l
+	closed := c.closed
 	c.mu.Unlock()
+	if closed { // too early for Close to see this session
+		l.Close(fault.Draining, 0)
+	}
 	c.attached.Open()
 	renew := rt.NewGroup(c.r)
 	renew.Go("client/renew", func() {
@@ -291,7 +310,7 @@ func (c *Client) Err() error {
 func (c *Client) Close(ctx context.Context) (abandoned int) {
 	c.mu.Lock()
 	l, started := c.link, c.started
-	c.started = true
+	c.started, c.closed = true, true
 	c.mu.Unlock()
 	c.cancel(fault.New("client", fault.Cancelled, "the client is closed"))
 	if l != nil {

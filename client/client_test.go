@@ -25,6 +25,9 @@ const realm = "org.example.mesh"
 func play(t *testing.T, seeds int, story func(t *testing.T, s *scenario.Stage)) {
 	t.Helper()
 	sc := &scenario.Scenario{Name: "test", Limit: 24 * time.Hour, Play: func(s *scenario.Stage) {
+		for _, name := range []string{"gateway", "client", "here", "there", "first", "second"} {
+			s.Place(name)
+		}
 		s.SetLinks(scenario.LAN())
 		story(t, s)
 	}}

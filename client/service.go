@@ -57,7 +57,7 @@ func (c *Client) Advertise(ctx context.Context, name string, h rpc.Handler, ttl 
 		c.mu.Unlock()
 	}
 	if err != nil {
-		c.services.Delete(name, s)
+		s.Withdraw() // the gateway may have taken it, or be about to
 		return nil, fault.Wrap("client.Advertise", err)
 	}
 	return s, nil

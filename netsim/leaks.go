@@ -96,13 +96,15 @@ func (s *streamEnd) String() string {
 }
 
 // Orphans describes each stream that is open at one end while the other end
-// has had no state for it for too long at the network's time now: longer than
-// a round trip and the delay of an acknowledgement on a healthy link, or than
-// the idle timeout if the link was cut meanwhile or the other end is gone
-// without a word.
+// has had no state for it for too long: longer than a round trip and the delay
+// of an acknowledgement on a healthy link, or than the idle timeout if the
+// link was cut meanwhile or the other end is gone without a word. now is an
+// instant of the network's runtime; one in the past, zero among them, stands
+// for the present.
 func (n *Net) Orphans(now mono.Time) []string {
 	n.lock()
 	defer n.unlock()
+	now = max(now, n.at)
 	var all []string
 	for _, p := range n.order {
 		for c := p.conns; c != nil; c = c.next {

@@ -62,7 +62,7 @@ var mutants = []mutant{
 
 	// Conn
 	one("half.go", "for to.accepting.head != nil && to.backlog.head != nil {", "for !MUT && to.accepting.head != nil && to.backlog.head != nil {",
-		"Conn/several AcceptStreams share the streams"),
+		"Conn/several AcceptStreams share the streams", "Conn/two AcceptStreams that meet two streams get one each"),
 	one("stream.go", "if ctx.Err() != nil {", "if ctx.Err() != nil && !MUT {",
 		"Conn/OpenStream with an ended context opens nothing"),
 	one("handshake.go", "e.openLimit = int64(other.ep.cfg.MaxStreams)", "e.openLimit = int64(other.ep.cfg.MaxStreams)\n\tif MUT && e.side == 1 {\n\t\te.openLimit = 0\n\t}",

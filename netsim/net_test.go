@@ -253,6 +253,7 @@ func TestOrphansAreFoundAfterARoundTripAndNotBefore(t *testing.T) {
 		l.check(len(orphans()) == 0, "too early: %q", orphans())
 		l.sleep(60 * ms)
 		all := orphans()
+		l.check(slices.Equal(l.net.Orphans(0), all) && len(l.net.Orphans(0)) == 1, "at present there are others: %q", l.net.Orphans(0))
 		l.check(len(all) == 1 && strings.Contains(all[0], "a: stream 0 of #1 ->10.0.0.2:4433") && strings.Contains(all[0], "lab_test.go:"), "the orphans are %q", all)
 		sa.Close()
 		l.check(len(orphans()) == 0, "a closed stream is an orphan: %q", orphans())

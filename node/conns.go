@@ -50,7 +50,7 @@ func (n *Node) refuse(conn transport.Conn, err *fault.Error) {
 }
 
 func (n *Node) linkDeps() link.Deps {
-	return link.Deps{Runtime: n.r, Ledger: n.ledger, Log: n.log, Server: n.server, Mark: n.deps.Mark}
+	return link.Deps{Runtime: n.r, Ledger: n.ledger, Log: n.log, Server: n.server, Buffers: &n.buffers, Mark: n.deps.Mark}
 }
 
 // linkConfig is the link's configuration as of now: where we listen is known

@@ -39,6 +39,7 @@ type Node struct {
 	started mono.Time
 
 	ledger     *ledger.Ledger
+	buffers    link.Buffers
 	pool       *pool.Pool[*link.Link]
 	clients    *clients.Table[*link.Link]
 	registry   *registry.Registry[rpc.Handler]

@@ -75,6 +75,9 @@ type member struct {
 func play(t *testing.T, seeds int, story func(t *testing.T, s *scenario.Stage)) {
 	t.Helper()
 	sc := &scenario.Scenario{Name: "test", Limit: 24 * time.Hour, Play: func(s *scenario.Stage) {
+		for _, name := range []string{"n", "other", "nobody", "client", "a", "b", "friend", "stranger"} {
+			s.Place(name)
+		}
 		s.SetLinks(scenario.LAN())
 		story(t, s)
 	}}
@@ -212,7 +215,7 @@ func busy(t *testing.T, s *scenario.Stage) (m, other *member, more func()) {
 }
 
 func TestCloseAtAnyMomentLeavesNothingBehind(t *testing.T) {
-	play(t, 60, func(t *testing.T, s *scenario.Stage) {
+	play(t, 40, func(t *testing.T, s *scenario.Stage) {
 		m, other, end := busy(t, s)
 		s.Sleep(time.Duration(s.Rand("when").Int64N(int64(6 * time.Second))))
 		begun := s.Runtime().Now()

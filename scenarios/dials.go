@@ -49,8 +49,10 @@ func playPoolOrder(s *scenario.Stage) {
 	t.startHub()
 	t.leastRecentlyUsedGoes()
 	t.newcomerWaits()
+	t.givesUpAsItIsServed()
 	t.comesLate()
 	t.moves()
+	t.bothDial()
 }
 
 // startHub starts the hub, which has bootstrap peers that never answer beside
@@ -175,6 +177,7 @@ func (t *star) moves() {
 	s.Cut(t.hub.place, s.Place("mover"))
 	old := t.startPeer("mover", "mover")
 	s.Sleep(4 * hop)
+	t.shareDials()
 	_, err := t.hub.call("at.mover", nil, 20*time.Second, false)
 	s.Check(fault.KindOf(err) == fault.Unreachable, "a peer behind a cut is not reached", "%v", err)
 	old.crash()
@@ -182,4 +185,88 @@ func (t *star) moves() {
 	s.Sleep(4 * hop)
 	t.hub.call("at.mover", nil, time.Second, false) // fails, and learns of the new address
 	wantFound(s, t.hub, "at.mover", true, "a peer that has moved is dialled where it is")
+}
+
+// shareDials lets one caller follow another in the moment in which that gives
+// up, to a peer that does not answer, and a third one join them.
+func (t *star) shareDials() {
+	s := t.s
+	call := func(d time.Duration) {
+		t.hub.place.Go("call", func() { t.hub.call("at.mover", nil, d, false) })
+		s.Sleep(100 * time.Millisecond)
+	}
+	t.hub.call("at.mover", nil, 100*time.Millisecond, false) // and where it is, is known
+	for range 5 {
+		call(100 * time.Millisecond)
+		call(time.Second)
+		before := t.hub.node.Status().Pool.Dials
+		call(time.Second)
+		dials := t.hub.node.Status().Pool.Dials
+		s.Check(dials == before, "callers of one peer share a dial", "it was dialled %d times more", dials-before)
+		s.Sleep(2 * time.Second)
+	}
+}
+
+// givesUpAsItIsServed lets callers give up in the very moment in which their
+// dial succeeds, and in which there is room for it: nothing stays in use.
+func (t *star) givesUpAsItIsServed() {
+	s := t.s
+	r := t.hub.place.Runtime()
+	call := func(name string, d time.Duration, body byte) *scenario.Job {
+		return t.hub.place.Go("call", func() {
+			ctx, cancel := r.WithTimeout(context.Background(), d)
+			defer cancel()
+			t.hub.node.Call(ctx, name, []byte{body}, node.CallOptions{})
+		})
+	}
+	for i := range 3 * len(t.peers) {
+		p := t.peers[i%len(t.peers)]
+		if t.connected(p) {
+			continue
+		}
+		call("at."+p.place.Name(), 4*hop, 0).Wait() // a round trip for the handshake and one for the hello
+		s.Sleep(20 * hop)
+		if t.connected(p) {
+			continue
+		}
+		var held []*scenario.Job
+		for k, q := range t.hub.node.Peers() {
+			i := slices.IndexFunc(t.peers, func(m *member) bool { return m.id == q.ID })
+			name := "directory"
+			if i >= 0 {
+				name = t.peers[i].place.Name()
+			}
+			held = append(held, call("hold."+name, time.Second, byte(2+min(k, 1))))
+		}
+		s.Sleep(100 * time.Millisecond)
+		held = append(held, call("at."+p.place.Name(), 100*time.Millisecond+2*hop, 0))
+		for _, j := range held {
+			j.Wait()
+		}
+		s.Sleep(20 * hop)
+	}
+	t.use(t.dir)
+	st := t.hub.node.Status().Pool
+	s.Check(st.InUse == 0, propUse, "%d connections are", st.InUse)
+	s.Check(t.hub.place.Conns() <= st.Open+st.Closing, propBooked, "%d are open, %d in the pool", t.hub.place.Conns(), st.Open)
+}
+
+// bothDial lets two peers dial each other in the same moment.
+func (t *star) bothDial() {
+	s := t.s
+	a, b := t.peers[0], t.peers[1]
+	ask := func(m, other *member) *scenario.Job {
+		return m.place.Go("call", func() {
+			_, err := m.node.Call(context.Background(), "at."+other.place.Name(), nil, node.CallOptions{})
+			s.Check(err == nil, "who can be reached is reached", "%s: %v", other.place.Name(), err)
+		})
+	}
+	first, second := ask(a, b), ask(b, a)
+	first.Wait()
+	second.Wait()
+	s.Sleep(time.Second)
+	for _, m := range []*member{a, b} {
+		has := slices.ContainsFunc(m.node.Peers(), func(p node.PeerInfo) bool { return p.ID == a.id || p.ID == b.id })
+		s.Check(has && m.place.Conns() == m.peers(), "of two connections that are dialled at once one stays", "%s has %d, %d in its pool", m.place.Name(), m.place.Conns(), m.peers())
+	}
 }

@@ -151,6 +151,17 @@ func (m *member) stop() {
 	}
 }
 
+// drain closes the node in the middle of what it does: it may take no longer
+// than it says, and leave nothing.
+func (m *member) drain() {
+	n := m.node
+	m.node = nil
+	m.place.Do("close", n.Close)
+	m.place.Forget()
+	left := n.Leftovers()
+	m.s.Check(left == node.Leftovers{}, propLeft, "%s: %+v", m.place.Name(), left)
+}
+
 // quiet demands of a node that is left alone that it comes to rest: what is
 // open is in a table, and what is in use is used by a call.
 func (m *member) quiet(n *node.Node) {
@@ -163,8 +174,20 @@ func (m *member) quiet(n *node.Node) {
 	})
 	m.s.Eventually(10*time.Second, propUse, func() bool {
 		st := n.Status()
-		return st.Pool.InUse == 0 || st.Caller.InFlight > 0 || st.Server.Running > 0
+		return st.Caller.InFlight > 0 || st.Server.Running > 0 || st.Pool.InUse == 0 && callsOut(n) == 0
 	})
+}
+
+// callsOut is how many calls of the node its links hold.
+func callsOut(n *node.Node) int {
+	calls := 0
+	for _, p := range n.Peers() {
+		calls += p.CallsOut
+	}
+	for _, c := range n.Clients() {
+		calls += c.CallsOut
+	}
+	return calls
 }
 
 // crash ends the node in the middle of what it does.

@@ -76,7 +76,7 @@ func (t *traffic) advertise(i int) {
 			t.runs[id]++
 			t.s.Check(t.runs[id] == 1, "a call that is not idempotent runs at most once", "call %d ran %d times", id, t.runs[id])
 		}
-		wait := time.Duration(m.place.Runtime().Rand("work").IntN(20)) * time.Millisecond
+		wait := time.Duration(m.place.Runtime().Rand("work").IntN(50)) * time.Millisecond
 		return req.Body, rt.Sleep(ctx, m.place.Runtime(), wait)
 	}
 	m.provideWith(fmt.Sprintf("own.%d", i), node.AdvertiseOptions{TTL: advertised}, h)
@@ -127,13 +127,19 @@ func (t *traffic) call(m *member, name string, body []byte, idempotent bool) {
 	})
 }
 
-// faults plays what happens to the mesh: one partition, for longer or shorter
-// than the idle timeout, and one crash with a restart.
+// faults plays what happens to the mesh: connections that break, one partition,
+// for longer or shorter than the idle timeout, one crash with a restart, and two
+// restarts in good order.
 func (t *traffic) faults() {
 	s, n := t.s, t.nodes
 	r := s.Rand("faults")
 	total := s.Duration("time")
 	s.Sleep(total / 6)
+	for range 20 { // calls that may have run, and whose answers are lost
+		i := r.IntN(len(n))
+		s.Kill(n[i].place, n[(i+1+r.IntN(len(n)-1))%len(n)].place)
+		s.Sleep(100 * time.Millisecond)
+	}
 	k := r.IntN(len(n))
 	a := []*scenario.Place{n[k].place, n[(k+1)%4].place}
 	b := []*scenario.Place{n[(k+2)%4].place, n[(k+3)%4].place}
@@ -152,6 +158,14 @@ func (t *traffic) faults() {
 	m.restart()
 	t.advertise(i)
 	s.Sleep(total / 6)
+	for range 2 {
+		i := r.IntN(len(n))
+		n[i].drain()
+		s.Sleep(time.Second)
+		n[i].start()
+		t.advertise(i)
+		s.Sleep(2 * time.Second)
+	}
 }
 
 // failsOver demands that calls to a service of two nodes get through while one

@@ -51,6 +51,9 @@ func playPoolBound(s *scenario.Stage) {
 	s.Eventually(time.Minute, "the pool fills up to its cap", func() bool { return hub.peers() == limit })
 	before := hub.node.Status().Pool
 	s.Check(before.Evicted >= uint64(count-limit), "somebody makes room", "%d were evicted for %d newcomers too many", before.Evicted, count-limit)
+	for _, p := range peers {
+		s.Check(len(p.node.Services()) >= 3, "who was evicted still knows what it heard", "%s knows %d services", p.place.Name(), len(p.node.Services()))
+	}
 	callEach(s, hub, count)
 	inUse(s, hub, peers, limit, let)
 	st := hub.node.Status().Pool

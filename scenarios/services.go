@@ -62,6 +62,7 @@ func playServiceTTL(s *scenario.Stage) {
 	nodes := meshOf(s, scenario.Link{Latency: hop}, node.Config{}, "provider", "caller")
 	a, b := nodes[0], nodes[1]
 	a.provide("kept", node.AdvertiseOptions{TTL: 10 * time.Second})
+	advertisedTogether(s, a, b)
 	expireOneByOne(s, a, b)
 	calledWhileExpiring(s, a, b)
 	askedTogether(s, b)
@@ -97,6 +98,22 @@ func wantFound(s *scenario.Stage, m *member, name string, found bool, property s
 	s.Check(fault.KindOf(err) == fault.NotFound, property, "%s: %v", name, err)
 }
 
+// advertisedTogether lets many tasks advertise in the same moment.
+func advertisedTogether(s *scenario.Stage, a, b *member) {
+	const count = 20
+	s.Sleep(4 * hop)
+	before := len(b.node.Services())
+	for i := range count {
+		a.place.Go("advertise", func() {
+			a.provide(fmt.Sprintf("together.%d", i), node.AdvertiseOptions{TTL: time.Second, Once: true})
+		})
+	}
+	s.Sleep(4 * hop)
+	heard := len(b.node.Services()) - before
+	s.Check(heard == count, "what is advertised is told to every peer", "%d of %d were", heard, count)
+	s.Sleep(time.Second)
+}
+
 // expireOneByOne advertises services without renewal and looks at each just
 // before and just after its end.
 func expireOneByOne(s *scenario.Stage, a, b *member) {
@@ -117,6 +134,7 @@ func expireOneByOne(s *scenario.Stage, a, b *member) {
 		s.Sleep(ends[i].Sub(s.Runtime().Now()))
 		wantFound(s, a, name(i), false, "an expired service is not found, at once")
 		s.Sleep(2 * hop) // the other node learned of it so much later
+		wantFound(s, b, "kept", true, "a renewed service outlives its first time to live")
 		wantFound(s, b, name(i), false, "an expired service is not found, at once")
 		if a.node.Status().Registry.Expired == removed {
 			s.Mark("not found before it was swept")

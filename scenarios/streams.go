@@ -185,9 +185,16 @@ func playCallerDeath(s *scenario.Stage) {
 	a, p := nodes[0], nodes[1]
 	w := newWatch(s, p, "watch")
 	s.Sleep(4 * hop)
-	for _, size := range []int{64, 40 << 10} { // on the shared stream, and on one of its own
-		w.dies(s, a, "is cancelled", size, hop, func(cancel func()) { a.place.Do("cancel", cancel) })
-		w.dies(s, a, "runs into its deadline", size, hop, nil)
+	held := 0
+	for round := range 3 {
+		for _, size := range []int{64, 40 << 10} { // on the shared stream, and on one of its own
+			w.dies(s, a, "is cancelled", size, hop, func(cancel func()) { a.place.Do("cancel", cancel) })
+			w.dies(s, a, "runs into its deadline", size, hop, nil)
+		}
+		s.Sleep(4 * hop)
+		before := held
+		held = len(a.place.Leaks()) + len(p.place.Leaks())
+		s.Check(round == 0 || held == before, "nothing is held after a call", "%d tasks, timers and contexts, %d after as many calls more", before, held)
 	}
 	w.cannotBeHeard(s, a)
 	w.diesBehindGateway(s, a)
@@ -230,7 +237,8 @@ func (w *watch) dies(s *scenario.Stage, a *member, how string, size int, within 
 	if a.node == n {
 		s.Check(returned == at || how == "loses its connection", "a caller is free at once", "a caller that %s was free %v later", how, returned-at)
 		st := n.Status().Caller
-		s.Check(st.InFlight == 0, "a caller is free at once", "%d calls are in flight", st.InFlight)
+		held := callsOut(n)
+		s.Check(st.InFlight == 0 && held == 0, "a caller is free at once", "%d calls are in flight, links hold %d", st.InFlight, held)
 	}
 	ended, _ := w.ended.Get(context.Background())
 	s.Check(ended-at <= within+time.Millisecond, "the handler's context ends in time", "the caller %s, and the handler was told %v later, want %v", how, ended-at, within)
@@ -238,21 +246,27 @@ func (w *watch) dies(s *scenario.Stage, a *member, how string, size int, within 
 	s.Eventually(time.Second, "the permit is given back", func() bool { return w.m.node.Status().Server.Running == 0 })
 }
 
-// cannotBeHeard cuts a caller off that has a deadline: the provider keeps it
-// too.
+// cannotBeHeard cuts a caller off whose calls have deadlines: the provider
+// keeps them too.
 func (w *watch) cannotBeHeard(s *scenario.Stage, a *member) {
-	const timeout = 300 * time.Millisecond
-	job := a.place.Go("call", func() {
-		ctx, cancel := a.place.Runtime().WithTimeout(context.Background(), timeout)
-		defer cancel()
-		a.node.Call(ctx, "watch", nil, node.CallOptions{})
-	})
-	begun, _ := w.begun.Get(context.Background())
+	const ms = time.Millisecond
+	type span struct{ begun, timeout time.Duration }
+	var calls []span
+	for _, timeout := range []time.Duration{500 * ms, 300 * ms, 400 * ms} {
+		a.place.Go("call", func() {
+			ctx, cancel := a.place.Runtime().WithTimeout(context.Background(), timeout)
+			defer cancel()
+			a.node.Call(ctx, "watch", nil, node.CallOptions{})
+		})
+		begun, _ := w.begun.Get(context.Background())
+		calls = append(calls, span{begun, timeout})
+	}
 	s.Cut(a.place, w.m.place)
 	s.Cut(w.m.place, a.place)
-	job.Wait()
-	ended, _ := w.ended.Get(context.Background())
-	s.Check(ended-begun <= timeout, "the handler's context ends in time", "the caller cannot be heard, and the handler ran for %v of %v", ended-begun, timeout)
+	for _, c := range []span{calls[1], calls[2], calls[0]} {
+		ended, _ := w.ended.Get(context.Background())
+		s.Check(ended-c.begun <= c.timeout, "the handler's context ends in time", "the caller cannot be heard, and the handler ran for %v of %v", ended-c.begun, c.timeout)
+	}
 	s.HealAll()
 	s.Sleep(2 * time.Second) // until what was lost is sent again
 }

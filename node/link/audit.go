@@ -26,7 +26,7 @@ func (l *Link) Audit(slack time.Duration) error {
 		}
 	}
 	for id, in := range l.inbound.All() {
-		if in.Context != nil && in.Context.Err() == nil && in.deadline.Add(slack).Before(now) {
+		if in.over() == nil && in.deadline.Add(slack).Before(now) {
 			return fmt.Errorf("link: call %d of the peer lives %v after its deadline", id, now.Sub(in.deadline))
 		}
 	}

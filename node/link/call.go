@@ -51,16 +51,17 @@ func (l *Link) Call(ctx context.Context, req *Request) ([]byte, error) {
 	if len(req.Body) > l.cfg.SmallBody {
 		return l.callLarge(ctx, req, budget)
 	}
-	p := &pending{wake: l.r.NewParker(), until: l.r.Now().Add(budget)}
-	if err := l.register(p); err != nil {
+	p, err := l.register(budget, nil)
+	if err != nil {
 		return nil, err
 	}
+	defer l.recycle(p)
 	buf, err := l.calls.begin(ctx)
 	if err != nil {
 		if l.take(p.id) != nil {
 			return nil, l.notSent(ctx, err)
 		}
-		return p.result()
+		return p.settled()
 	}
 	l.calls.end(appendCall(buf, p.id, req, budget))
 	return l.await(ctx, p)
@@ -68,13 +69,17 @@ func (l *Link) Call(ctx context.Context, req *Request) ([]byte, error) {
 
 // await waits for the completion of p or for the end of the caller.
 func (l *Link) await(ctx context.Context, p *pending) ([]byte, error) {
-	if p.wake.Park(ctx) == nil || l.take(p.id) == nil {
-		// When the completion meets the end of the caller it wins: it is there
-		// already, and delivered rather than thrown away.
+	if p.wake.Park(ctx) == nil {
 		if ctx.Err() != nil {
 			l.deps.mark("cancel met the reply")
 		}
-		return p.result()
+		return p.body, p.err
+	}
+	if l.take(p.id) == nil {
+		// The completion met the end of the caller. It wins: it is delivered
+		// rather than thrown away.
+		l.deps.mark("cancel met the reply")
+		return p.settled()
 	}
 	kind := fault.KindOf(context.Cause(ctx))
 	l.mu.Lock()
@@ -86,25 +91,52 @@ func (l *Link) await(ctx context.Context, p *pending) ([]byte, error) {
 	return nil, callerFault(ctx, true)
 }
 
-func (p *pending) result() ([]byte, error) { return p.body, p.err }
+// settled is the result of a call that somebody else has taken out of the
+// table, and whose caller has not been woken yet: that is about to happen.
+func (p *pending) settled() ([]byte, error) {
+	p.wake.Park(context.Background())
+	return p.body, p.err
+}
 
-// register gives p its id and a place in the table, or says why there is none.
-func (l *Link) register(p *pending) error {
+// maxSpare is how many pending calls a link keeps to use again.
+const maxSpare = 64
+
+// register makes a call with an id and a place in the table, or says why there
+// is none.
+func (l *Link) register(budget time.Duration, abort context.CancelCauseFunc) (*pending, error) {
+	until := l.r.Now().Add(budget)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.dead != nil:
-		return endFault(l.dead)
+		return nil, endFault(l.dead)
 	case l.away || l.told:
-		return fault.New("link.Call", fault.Draining, "the link is going away")
+		return nil, fault.New("link.Call", fault.Draining, "the link is going away")
 	}
-	p.id = l.nextID + 1
+	var p *pending
+	if n := len(l.spare); n > 0 {
+		p, l.spare = l.spare[n-1], l.spare[:n-1]
+	} else {
+		p = &pending{wake: l.r.NewParker()}
+	}
+	p.id, p.until, p.abort = l.nextID+1, until, abort
 	if _, err := l.pending.Put(p.id, p, 0); err != nil {
-		return fault.New("link.Call", fault.Overload, "%d calls to the peer are in flight, its limit", l.pending.Len())
+		return nil, fault.New("link.Call", fault.Overload, "%d calls to the peer are in flight, its limit", l.pending.Len())
 	}
 	l.nextID++
 	l.counts.Calls++
-	return nil
+	return p, nil
+}
+
+// recycle keeps a call that is over for the next one. Nobody else knows it any
+// more: who took it out of the table has woken its caller, or was the caller.
+func (l *Link) recycle(p *pending) {
+	p.body, p.err, p.abort = nil, nil, nil
+	l.mu.Lock()
+	if len(l.spare) < maxSpare {
+		l.spare = append(l.spare, p)
+	}
+	l.mu.Unlock()
 }
 
 // take removes the call from the table; nil means that somebody else has

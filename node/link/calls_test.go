@@ -120,11 +120,13 @@ func TestGoAwayLetsWhatRunsFinishAndRefusesTheRest(t *testing.T) {
 		seeds(t, 20, nil, func(t *testing.T, x *world, a, b *side, l *link.Link) {
 			mine := x.call(l, a, "slow", 0, 200*time.Millisecond, time.Second)
 			large := x.call(l, a, "slow", 20<<10, 200*time.Millisecond, time.Second)
-			theirs := x.call(b.live(), b, "slow", 0, 300*time.Millisecond, time.Second)
+			theirs := x.call(b.live(), b, "slow", 0, 100*time.Millisecond, time.Second)
 			a.wait(50 * time.Millisecond)
 			b.live().GoAway(why, 0, 5*time.Second)
+			_, err := x.call(b.live(), b, "echo", 0, 0, time.Second).result()
+			wantKind(t, err, fault.Draining, false)
 			// Too late for the other side, who does not know it yet.
-			_, err := x.call(l, a, "echo", 0, 0, time.Second).result()
+			_, err = x.call(l, a, "echo", 0, 0, time.Second).result()
 			wantKind(t, err, fault.Draining, false)
 			a.wait(20 * time.Millisecond)
 			_, err = x.call(l, a, "echo", 0, 0, time.Second).result()
@@ -190,6 +192,56 @@ func TestEveryCallFailsWhenTheConnectionDies(t *testing.T) {
 		}
 		if n := b.server.Counts().Running; n != 3 {
 			t.Errorf("%d handlers hold a permit, of which 3 do not look at their context", n)
+		}
+	})
+}
+
+func TestTheContextOfAHandlerEndsWithItsCaller(t *testing.T) {
+	ends := map[string]func(x *world, a *side, l *link.Link, o *op){
+		"cancelled":       func(_ *world, _ *side, _ *link.Link, o *op) { o.cancel(fault.Cancelled) },
+		"deadline":        func(_ *world, a *side, _ *link.Link, _ *op) { a.wait(200 * time.Millisecond) },
+		"connection dead": func(x *world, a *side, _ *link.Link, _ *op) { x.net.Kill(a.host, x.sides[1].host) },
+		"link closed":     func(_ *world, _ *side, l *link.Link, _ *op) { l.Close(fault.Draining, 0) },
+	}
+	for name, end := range ends {
+		for _, size := range []int{0, 20 << 10} {
+			seeds(t, 5, nil, func(t *testing.T, x *world, a, b *side, l *link.Link) {
+				o := x.call(l, a, "deaf", size, time.Second, 250*time.Millisecond)
+				a.wait(100 * time.Millisecond)
+				if o.running != 1 || o.ctx.Err() != nil {
+					t.Errorf("%s: %d handlers run before the end", name, o.running)
+					return
+				}
+				end(x, a, l, o)
+				a.wait(latency + jitter + time.Millisecond)
+				if d, ok := o.ctx.Deadline(); !ok || d.IsZero() {
+					t.Errorf("%s: the handler does not know the deadline", name)
+				}
+				if o.running != 1 || o.ctx.Err() == nil || context.Cause(o.ctx) == nil {
+					t.Errorf("%s, %d bytes: %d handlers run, their context: %v", name, size, o.running, o.ctx.Err())
+				}
+				if o.ctx.Err() == context.DeadlineExceeded && name != "deadline" {
+					t.Errorf("%s: the context ended with %v", name, o.ctx.Err())
+				}
+			})
+		}
+	}
+}
+
+func TestCallersWaitForRoomInTheQueueAndGetIt(t *testing.T) {
+	seeds(t, 5, func(a, b *side) { a.cfg.QueueBytes, b.cfg.QueueBytes = 100, 100 }, func(t *testing.T, x *world, a, b *side, l *link.Link) {
+		var ops []*op
+		for range 50 {
+			ops = append(ops, x.call(l, a, "echo", 500, 0, 5*time.Second))
+		}
+		begun := x.w.Now()
+		for _, o := range ops {
+			if _, err := o.result(); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := x.w.Now().Sub(begun); took > time.Second {
+			t.Errorf("it took %v", took)
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package link
 
 import (
-	"context"
 	"time"
 
 	"github.com/maculamesh/macula/mono"
@@ -16,37 +15,21 @@ import (
 // context of its handler too: it ends with the caller's budget, with the
 // caller's cancellation and with the link.
 type Inbound struct {
-	context.Context // ends with the link; Deadline and Err are our own
-	Link            *Link
-	Name            string
-	Body            []byte
-	Caller          transport.PeerID // who asked: the peer, or who the peer says when it forwards
-	Idempotent      bool
-	Hops            uint8
+	callContext
+	Link       *Link
+	Name       string
+	Body       []byte
+	Caller     transport.PeerID // who asked: the peer, or who the peer says when it forwards
+	Idempotent bool
+	Hops       uint8
 
 	id       uint64
 	deadline mono.Time
-	cancel   context.CancelCauseFunc
-	timer    rt.Timer
 	lease    ledger.Lease
 	used     bool
 	out      *writer          // where the answer goes
 	own      transport.Stream // the call's own stream, or nil
 	answered *rt.Event        // of a call with a stream of its own
-}
-
-// Deadline is when the caller's budget is used up.
-func (in *Inbound) Deadline() (time.Time, bool) {
-	return rt.Deadline(in.Link.r, in.deadline), true
-}
-
-// Err tells an elapsed budget from a cancellation.
-func (in *Inbound) Err() error {
-	err := in.Context.Err()
-	if err != nil && context.Cause(in.Context) == context.DeadlineExceeded {
-		return context.DeadlineExceeded
-	}
-	return err
 }
 
 // serveCalls reads the peer's calls from its shared stream. It never waits
@@ -112,7 +95,7 @@ func (l *Link) onCall(w *writer, own transport.Stream, c *wire.Call) error {
 // admit takes what a call needs: a place in the table, a lease, and the link
 // itself, so that it is not evicted meanwhile.
 func (l *Link) admit(w *writer, own transport.Stream, c *wire.Call) (*Inbound, error) {
-	in := &Inbound{Link: l, id: c.ID, out: w, own: own, Hops: c.Hops, Caller: l.Peer(), Idempotent: c.Flags&wire.FlagIdempotent != 0}
+	in := &Inbound{callContext: callContext{link: l}, Link: l, id: c.ID, deadline: l.r.Now().Add(c.Budget), out: w, own: own, Hops: c.Hops, Caller: l.Peer(), Idempotent: c.Flags&wire.FlagIdempotent != 0}
 	if c.Flags&wire.FlagForwarded != 0 {
 		if !l.vouches() {
 			return in, fault.New("serve", fault.Unauthorized, "only a node may call in the name of others")
@@ -139,9 +122,6 @@ func (l *Link) admit(w *writer, own transport.Stream, c *wire.Call) (*Inbound, e
 	}
 	in.Name = c.Name
 	in.Body = append([]byte{}, c.Body...)
-	in.deadline = l.r.Now().Add(c.Budget)
-	in.Context, in.cancel = l.r.WithCancelCause(l.ctx)
-	in.timer = l.r.AfterFunc(c.Budget, in.expire)
 	return in, nil
 }
 
@@ -163,9 +143,10 @@ func (l *Link) enter(in *Inbound) error {
 	if _, _, taken := l.inbound.Get(in.id, 0); taken {
 		return fault.New("serve", fault.Protocol, "call id %d is in use", in.id)
 	}
-	if _, err := l.inbound.Put(in.id, in, 0); err != nil {
+	if _, err := l.inbound.Put(in.id, in, in.deadline); err != nil {
 		return &fault.Error{Op: "serve", Kind: fault.Overload, Detail: "too many calls of this peer are in flight", RetryAfter: overloadRetry}
 	}
+	l.watchDeadline(in)
 	l.lastSeen = max(l.lastSeen, in.id)
 	l.counts.Served++
 	return nil
@@ -175,7 +156,7 @@ func (l *Link) enter(in *Inbound) error {
 // the handler may have had an effect. It may wait for the peer to read.
 func (in *Inbound) Answer(body []byte, err error, executed bool) {
 	l := in.Link
-	if in.Context.Err() != nil {
+	if in.over() != nil {
 		// Nobody waits for it any more.
 		l.mu.Lock()
 		l.counts.Gone++
@@ -192,10 +173,7 @@ func (l *Link) release(in *Inbound) {
 	l.inbound.DeleteAny(in.id)
 	usage := l.usage
 	l.mu.Unlock()
-	if in.timer != nil {
-		in.timer.Stop()
-		in.cancel(nil)
-	}
+	in.end(l.answered)
 	if in.used {
 		usage.Done()
 	}
@@ -205,15 +183,12 @@ func (l *Link) release(in *Inbound) {
 	in.lease.Release()
 }
 
-// expire ends the context of a call whose budget is used up.
-func (in *Inbound) expire() { in.cancel(context.DeadlineExceeded) }
-
 func (l *Link) cancelInbound(id uint64, why fault.Kind) {
 	l.mu.Lock()
 	in, _, ok := l.inbound.Get(id, 0)
 	l.mu.Unlock()
 	if ok {
-		in.cancel(&fault.Error{Op: "call", Kind: why, Detail: "the caller gave up", Remote: true})
+		in.callerGone(why, "the caller gave up")
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/maculamesh/macula/mono"
 	"github.com/maculamesh/macula/node/bounded"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ledger"
@@ -84,6 +85,11 @@ type Link struct {
 	ponged   uint64    // the highest one answered
 	pong     *rt.Event // fires at the next answer, and at the end of the link
 	counts   Counts
+
+	expiry    rt.Timer  // for the earliest deadline of a call of the peer
+	expiresAt mono.Time // when it fires; zero when it does not
+	answered  *callState
+	spare     []*pending // to be used again; bound: maxSpare
 }
 
 // Counts are the totals of one link.
@@ -97,6 +103,9 @@ type Counts struct {
 
 func newLink(d Deps, cfg Config, conn transport.Conn, dialled bool) *Link {
 	r := d.Runtime
+	if d.Buffers == nil {
+		d.Buffers = &Buffers{}
+	}
 	l := &Link{
 		r: r, cfg: cfg, deps: d, conn: conn, dialled: dialled,
 		log:   d.Log.With("peer", shortID(conn.Peer())),
@@ -104,7 +113,8 @@ func newLink(d Deps, cfg Config, conn transport.Conn, dialled bool) *Link {
 		group: rt.NewGroup(r),
 		acked: rt.NewEvent(r), quiet: rt.NewEvent(r), ended: rt.NewEvent(r),
 		pong: rt.NewEvent(r), mu: rt.NewMutex(r),
-		inbound: bounded.NewMap[uint64, *Inbound]("calls in", cfg.MaxCalls),
+		answered: &callState{cause: context.Canceled},
+		inbound:  bounded.NewMap[uint64, *Inbound]("calls in", cfg.MaxCalls),
 	}
 	l.ctx, l.cancel = r.WithCancelCause(conn.Context())
 	l.calls = newWriter(l, nil)
@@ -266,9 +276,12 @@ func (l *Link) finish() {
 	l.calls.stop(why)
 	l.failPending(0, endFault(why), true)
 	l.mu.Lock()
-	pong := l.pong
+	pong, expiry := l.pong, l.expiry
 	l.mu.Unlock()
 	pong.Fire()
+	if expiry != nil {
+		expiry.Stop()
+	}
 	l.group.Close()
 	l.group.Wait(context.Background())
 	l.lease.Release()

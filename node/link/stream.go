@@ -81,14 +81,14 @@ func (l *Link) serveStream(s transport.Stream) {
 func (l *Link) callLarge(ctx context.Context, req *Request, budget time.Duration) ([]byte, error) {
 	own, cancel := l.r.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := &pending{wake: l.r.NewParker(), until: l.r.Now().Add(budget), abort: cancel}
-	if err := l.register(p); err != nil {
+	p, err := l.register(budget, cancel)
+	if err != nil {
 		return nil, err
 	}
 	s, err := l.conn.OpenStream(own)
 	if err != nil {
 		if l.take(p.id) == nil {
-			return p.result()
+			return p.settled()
 		}
 		return nil, l.notSent(ctx, err)
 	}
@@ -96,7 +96,7 @@ func (l *Link) callLarge(ctx context.Context, req *Request, budget time.Duration
 	defer l.r.AfterDone(own, func() { s.CancelWrite(codeCancelled); s.CancelRead(codeCancelled) })()
 	body, err := l.exchange(s, appendCall([]byte{wire.StreamCall}, p.id, req, budget))
 	if l.take(p.id) == nil {
-		return p.result() // GOAWAY or the link's end came first
+		return p.settled() // GOAWAY or the link's end came first
 	}
 	var f *fault.Error
 	switch {
@@ -195,7 +195,7 @@ func (l *Link) serveLarge(s transport.Stream) error {
 func (l *Link) watch(in *Inbound, s transport.Stream) {
 	var b [1]byte
 	s.Read(b[:])
-	in.cancel(&fault.Error{Op: "call", Kind: fault.CallerGone, Detail: "the caller reset its stream", Remote: true})
+	in.callerGone(fault.CallerGone, "the caller reset its stream")
 	s.CancelRead(codeCancelled)
 	in.answered.Wait(context.Background())
 }

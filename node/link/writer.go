@@ -11,10 +11,6 @@ import (
 	"github.com/maculamesh/macula/transport"
 )
 
-// keepBuffer is how much of a write buffer an idle writer keeps. Ten thousand
-// idle links must not hold what their busiest moment needed.
-const keepBuffer = 1 << 10
-
 // writer combines the frames of many tasks into few writes on one stream.
 //
 // Whoever adds a frame to an empty writer starts its flush task, which yields
@@ -29,21 +25,25 @@ type writer struct {
 	limit   int                              // bytes that may wait
 	timeout time.Duration                    // for one write
 	fail    func(error)                      // told the first error, without a lock held
+	shared  *Buffers
 
 	space *rt.Gate // open while there is room
 	mu    rt.Mutex
 	buf   []byte // frames that wait
 	spare []byte // the other buffer, while none is being written
 	busy  bool   // the flush task runs
+	work  func() // flush, made once
 	err   error
 }
 
 func newWriter(l *Link, s transport.Stream) *writer {
-	return &writer{
+	w := &writer{
 		r: l.r, group: l.group, stream: s,
-		limit: l.cfg.QueueBytes, timeout: l.cfg.WriteTimeout, fail: l.fail,
+		limit: l.cfg.QueueBytes, timeout: l.cfg.WriteTimeout, fail: l.fail, shared: l.deps.Buffers,
 		space: rt.NewGate(l.r, true), mu: rt.NewMutex(l.r),
 	}
+	w.work = w.flush
+	return w
 }
 
 // begin waits for room, takes the lock and returns the buffer to append to.
@@ -57,7 +57,7 @@ func (w *writer) begin(ctx context.Context) ([]byte, error) {
 			return nil, err
 		}
 		if len(w.buf) < w.limit {
-			return w.buf, nil
+			return w.room(), nil
 		}
 		w.space.Shut()
 		w.mu.Unlock()
@@ -76,7 +76,15 @@ func (w *writer) beginNow() ([]byte, bool) {
 		w.mu.Unlock()
 		return nil, false
 	}
-	return w.buf, true
+	return w.room(), true
+}
+
+// room is the buffer to append to. Called with the lock held.
+func (w *writer) room() []byte {
+	if w.buf == nil {
+		w.buf = w.shared.get()
+	}
+	return w.buf
 }
 
 // end puts the buffer back and sees to it that it is written.
@@ -87,7 +95,7 @@ func (w *writer) end(buf []byte) {
 		w.busy = true
 	}
 	w.mu.Unlock()
-	if start && !w.group.Go("link/flush", w.flush) {
+	if start && !w.group.Go("link/flush", w.work) {
 		w.stop(transport.ErrClosed)
 	}
 }
@@ -132,12 +140,7 @@ func (w *writer) take() []byte {
 	defer w.mu.Unlock()
 	if len(w.buf) == 0 || w.err != nil {
 		w.busy = false
-		if cap(w.buf) > keepBuffer {
-			w.buf = nil
-		}
-		if cap(w.spare) > keepBuffer {
-			w.spare = nil
-		}
+		w.buf, w.spare = w.shared.put(w.buf), w.shared.put(w.spare)
 		return nil
 	}
 	out := w.buf

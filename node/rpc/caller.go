@@ -80,7 +80,18 @@ type Caller struct {
 
 	mu     rt.Mutex
 	counts CallerCounts
+	spare  []*attempts // to be used again; bound: maxSpare
 }
+
+// attempts is what one call needs while it goes from provider to provider.
+type attempts struct {
+	tried []transport.PeerID
+	provs []Provider
+	req   link.Request
+}
+
+// maxSpare is how many attempts are kept to be used again.
+const maxSpare = 256
 
 // CallerCounts are the totals of a caller.
 type CallerCounts struct {
@@ -113,26 +124,28 @@ func (c *Caller) Call(ctx context.Context, req *Request) ([]byte, error) {
 		return nil, fault.New("rpc.Call", fault.HopLimit, "the call has passed %d nodes", req.Hops)
 	}
 	limit := c.cfg.Timeout
-	if left, ok := rt.Remaining(c.r, ctx); ok {
+	left, ok := rt.Remaining(c.r, ctx)
+	if ok {
 		limit = min(left, c.cfg.MaxTimeout)
 	}
-	ctx, cancel := c.r.WithTimeout(ctx, limit)
-	defer cancel()
-	c.begin()
-	body, err := c.try(ctx, req)
-	c.end(err)
+	if !ok || limit < left {
+		var cancel context.CancelFunc
+		ctx, cancel = c.r.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	a := c.begin()
+	body, err := c.try(ctx, req, a)
+	c.end(a, err)
 	return body, err
 }
 
 // try goes from provider to provider.
-func (c *Caller) try(ctx context.Context, req *Request) ([]byte, error) {
-	var tried []transport.PeerID
+func (c *Caller) try(ctx context.Context, req *Request, a *attempts) ([]byte, error) {
 	var last error
 	asked := false
-	var room [8]Provider
-	for len(tried) < c.cfg.Attempts {
-		provs := c.deps.Resolve(req.Name, room[:0])
-		provs = slices.DeleteFunc(provs, func(p Provider) bool { return slices.Contains(tried, p.ID) })
+	for len(a.tried) < c.cfg.Attempts {
+		a.provs = c.deps.Resolve(req.Name, a.provs[:0])
+		provs := slices.DeleteFunc(a.provs, func(p Provider) bool { return slices.Contains(a.tried, p.ID) })
 		if len(provs) == 0 {
 			if asked || ctx.Err() != nil {
 				break
@@ -144,14 +157,14 @@ func (c *Caller) try(ctx context.Context, req *Request) ([]byte, error) {
 			continue
 		}
 		p := c.choose(provs)
-		if len(tried) > 0 {
+		if len(a.tried) > 0 {
 			c.mu.Lock()
 			c.counts.Failovers++
 			c.mu.Unlock()
 			c.mark("failed over")
 		}
-		tried = append(tried, p.ID)
-		body, err := c.attempt(ctx, p, req, len(provs))
+		a.tried = append(a.tried, p.ID)
+		body, err := c.attempt(ctx, p, req, a, len(provs))
 		if err == nil {
 			return body, nil
 		}
@@ -196,7 +209,7 @@ func (c *Caller) choose(provs []Provider) Provider {
 // attempt asks one provider. With others left to ask, finding out that this
 // one is dead may cost no more than its share of what is left: the dial
 // always, the answer too when the call is idempotent.
-func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, candidates int) ([]byte, error) {
+func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, a *attempts, candidates int) ([]byte, error) {
 	if p.Local != nil {
 		return c.deps.Server.Local(ctx, p.Local, req)
 	}
@@ -214,22 +227,36 @@ func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, candidat
 	if !req.Idempotent {
 		share = ctx
 	}
-	return conn.Call(share, &link.Request{
+	a.req = link.Request{
 		Name: req.Name, Body: req.Body, Idempotent: req.Idempotent,
 		Forwarded: req.Hops > 0, Caller: req.Caller, Hops: req.Hops,
-	})
+	}
+	return conn.Call(share, &a.req)
 }
 
-func (c *Caller) begin() {
-	c.mu.Lock()
-	c.counts.InFlight++
-	c.counts.Peak = max(c.counts.Peak, c.counts.InFlight)
-	c.mu.Unlock()
-}
-
-func (c *Caller) end(err error) {
+// begin counts a call in and lends it what it needs.
+func (c *Caller) begin() *attempts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.counts.InFlight++
+	c.counts.Peak = max(c.counts.Peak, c.counts.InFlight)
+	if n := len(c.spare); n > 0 {
+		a := c.spare[n-1]
+		c.spare = c.spare[:n-1]
+		return a
+	}
+	return &attempts{}
+}
+
+// end counts a call out and takes back what it was lent.
+func (c *Caller) end(a *attempts, err error) {
+	a.tried, a.req = a.tried[:0], link.Request{}
+	clear(a.provs[:cap(a.provs)])
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.spare) < maxSpare {
+		c.spare = append(c.spare, a)
+	}
 	c.counts.InFlight--
 	if err == nil {
 		c.counts.OK++

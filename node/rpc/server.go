@@ -94,19 +94,29 @@ func (s *Server) Serve(in *link.Inbound) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
-	ok := s.group.Go("rpc/handler", func() {
-		defer s.exit()
-		var body []byte
-		err := error(noReturn)
-		// Deferred, so that a handler that ends its task is answered too.
-		defer func() { in.Answer(body, err, true) }()
-		body, err = s.run(in, h, &Request{Name: in.Name, Body: in.Body, Caller: in.Caller, Idempotent: in.Idempotent, Hops: in.Hops})
-	})
-	if !ok {
+	r := &running{s: s, in: in, h: h, req: Request{Name: in.Name, Body: in.Body, Caller: in.Caller, Idempotent: in.Idempotent, Hops: in.Hops}}
+	if !s.group.Go("rpc/handler", r.serve) {
 		s.exit()
 		return fault.New("serve", fault.Draining, "the node is shutting down")
 	}
 	return nil
+}
+
+// running is a call of a peer that is being served.
+type running struct {
+	s   *Server
+	in  *link.Inbound
+	h   Handler
+	req Request
+}
+
+func (r *running) serve() {
+	defer r.s.exit()
+	var body []byte
+	err := error(noReturn)
+	// Deferred, so that a handler that ends its task is answered too.
+	defer func() { r.in.Answer(body, err, true) }()
+	body, err = r.s.run(r.in, r.h, &r.req)
 }
 
 // noReturn is the answer of a handler that ended without one.

@@ -39,18 +39,13 @@ func (s *Stage) Cut(from, to *Place) { s.net.Cut(from.host, to.host) }
 
 // Partition lets packets through only within each group.
 func (s *Stage) Partition(groups ...[]*Place) {
+	hosts := make([][]*netsim.Host, len(groups))
 	for i, g := range groups {
-		for j, h := range groups {
-			if i == j {
-				continue
-			}
-			for _, a := range g {
-				for _, b := range h {
-					s.net.Cut(a.host, b.host)
-				}
-			}
+		for _, p := range g {
+			hosts[i] = append(hosts[i], p.host)
 		}
 	}
+	s.net.Partition(hosts...)
 }
 
 // HealAll ends every Cut and Partition.
@@ -62,4 +57,4 @@ func (s *Stage) Kill(a, b *Place) int { return s.net.Kill(a.host, b.host) }
 
 // Orphans lists streams that are open at one end only, for longer than the
 // news of their end can take.
-func (s *Stage) Orphans() []string { return s.net.Orphans(s.w.Now()) }
+func (s *Stage) Orphans() []string { return s.net.Orphans(0) }

@@ -1,0 +1,125 @@
+package node_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/maculamesh/macula/internal/rawquic"
+	"github.com/maculamesh/macula/node"
+	"github.com/maculamesh/macula/node/ident"
+	"github.com/maculamesh/macula/rt/realrt"
+	"github.com/maculamesh/macula/transport"
+	"github.com/maculamesh/macula/transport/quic"
+)
+
+// benchNode is a node over real QUIC on loopback.
+func benchNode(b *testing.B, peers ...node.Peer) *node.Node {
+	b.Helper()
+	r := realrt.New(realrt.Config{})
+	key, err := ident.Generate(rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	t, err := quic.New(quic.Config{Key: key, Addr: netip.MustParseAddrPort("127.0.0.1:0"), Clock: r, Config: transport.Config{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	n, err := node.New(node.Config{Realm: "org.example.bench", OpenPeers: true, Bootstrap: peers}, node.Deps{Runtime: r, Transport: t, ID: t.ID()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := n.Serve(context.Background()); err != nil {
+			b.Error(err)
+		}
+	})
+	b.Cleanup(func() {
+		n.Close()
+		wg.Wait()
+	})
+	for !n.Ready() {
+		time.Sleep(time.Millisecond)
+	}
+	return n
+}
+
+// inFlight makes n calls from that many callers at a time.
+func inFlight(b *testing.B, callers, n int, call func() error) time.Duration {
+	b.Helper()
+	var left atomic.Int64
+	left.Store(int64(n))
+	var wg sync.WaitGroup
+	begun := time.Now()
+	for range callers {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				if err := call(); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return time.Since(begun)
+}
+
+// BenchmarkRPC is a call by name between two nodes over QUIC on loopback, with
+// deadlines, ledger and limits on, and in the same run the raw limit: frames
+// on one stream of quic-go with a writer that yields. The two take turns in
+// short slices, so that what else the machine does hits both. What counts is
+// their ratio, "share%".
+func BenchmarkRPC(b *testing.B) {
+	server := benchNode(b)
+	client := benchNode(b, node.Peer{ID: server.ID(), Addr: server.Addr()})
+	if _, err := server.Advertise("echo", func(_ context.Context, r *node.Request) ([]byte, error) { return r.Body, nil }, node.AdvertiseOptions{}); err != nil {
+		b.Fatal(err)
+	}
+	raw, err := rawquic.New()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer raw.Close()
+	for _, size := range []int{64, 1024} {
+		body := make([]byte, size)
+		call := func() error {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			_, err := client.Call(ctx, "echo", body, node.CallOptions{})
+			return err
+		}
+		rawCall := func() error {
+			_, err := raw.Call(make([]byte, 0, size), body)
+			return err
+		}
+		for _, callers := range []int{1, 16, 64, 256} {
+			b.Run(fmt.Sprintf("%dB/%d-callers", size, callers), func(b *testing.B) {
+				inFlight(b, callers, callers*10, call) // the connection is up, buffers are grown
+				inFlight(b, callers, callers*10, rawCall)
+				b.ReportAllocs()
+				b.ResetTimer()
+				var ours, theirs time.Duration
+				for left := b.N; left > 0; {
+					slice := min(left, max(callers*20, 500))
+					left -= slice
+					ours += inFlight(b, callers, slice, call)
+					b.StopTimer()
+					theirs += inFlight(b, callers, slice, rawCall)
+					b.StartTimer()
+				}
+				b.StopTimer()
+				rate, limit := float64(b.N)/ours.Seconds(), float64(b.N)/theirs.Seconds()
+				b.ReportMetric(rate, "calls/s")
+				b.ReportMetric(limit, "raw/s")
+				b.ReportMetric(100*rate/limit, "share%")
+			})
+		}
+	}
+}
