@@ -83,6 +83,7 @@ func (c Config) withDefaults(d Deps) (Config, error) {
 	setTime(&c.DrainTimeout, 30*time.Second)
 	c.Pool = c.Pool.WithDefaults()
 	c.Clients = c.Clients.WithDefaults()
+	setInt(&c.Discovery.Peers, c.Pool.Cap+c.Pool.Closing) // every admitted peer is told
 	c.Registry = c.Registry.WithDefaults()
 	c.Caller = c.Caller.WithDefaults()
 	c.Link = c.Link.WithDefaults()

@@ -196,15 +196,17 @@ func (t *star) shareDials() {
 		s.Sleep(100 * time.Millisecond)
 	}
 	t.hub.call("at.mover", nil, 100*time.Millisecond, false) // and where it is, is known
-	for range 5 {
+	more := 0
+	for range 10 {
 		call(100 * time.Millisecond)
 		call(time.Second)
 		before := t.hub.node.Status().Pool.Dials
 		call(time.Second)
-		dials := t.hub.node.Status().Pool.Dials
-		s.Check(dials == before, "callers of one peer share a dial", "it was dialled %d times more", dials-before)
+		more += int(t.hub.node.Status().Pool.Dials - before)
 		s.Sleep(2 * time.Second)
 	}
+	// A silent peer may be dialled again meanwhile.
+	s.Check(more <= 1, "callers of one peer share a dial", "it was dialled %d times more", more)
 }
 
 // givesUpAsItIsServed lets callers give up in the very moment in which their

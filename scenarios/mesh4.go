@@ -152,6 +152,8 @@ func (t *traffic) faults() {
 	for n[i] != m {
 		i++
 	}
+	s.Eventually(2*time.Minute, "the mesh converges when the faults are over", func() bool { return converged(n) })
+	s.Sleep(time.Second)
 	m.crash()
 	t.failsOver(i)
 	s.Sleep(time.Second + time.Duration(r.Int64N(int64(total/6))))

@@ -89,6 +89,9 @@ func (d *Told) Withdraw(n string) {
 // the tasks that tell the peers. Called with the lock held.
 func (d *Told) change(n *name, expires mono.Time) error {
 	d.names.DeleteAny(n.name)
+	if d.names.Len() == d.names.Cap() {
+		d.makeRoom()
+	}
 	d.seq++
 	n.seq = d.seq
 	if _, err := d.names.Put(n.name, n, expires); err != nil {
@@ -98,6 +101,21 @@ func (d *Told) change(n *name, expires mono.Time) error {
 		d.wake(p)
 	}
 	return nil
+}
+
+// makeRoom drops what is over: what has expired, else the name that was
+// withdrawn longest ago. A peer that has not heard of that yet believes in it
+// until it expires there. Called with the lock held.
+func (d *Told) makeRoom() {
+	if d.names.Expire(d.r.Now(), d.names.Len(), nil) > 0 {
+		return
+	}
+	for key, n := range d.names.All() {
+		if n.gone {
+			d.names.DeleteAny(key)
+			return
+		}
+	}
 }
 
 // wake starts the task of a peer, if it does not run. Called with the lock

@@ -379,3 +379,40 @@ func TestNobodySpeaksForSomebodyElse(t *testing.T) {
 		t.Error(errors.Unwrap(err), err)
 	}
 }
+
+// Withdrawn names are remembered so that slow peers hear of them. They must
+// not keep a new name out, and neither must those whose time is over.
+func TestWhatIsOverMakesRoomForANewName(t *testing.T) {
+	x := newWorld(1, 2, discovery.Config{Names: 3})
+	defer x.w.Close()
+	a, b := x.ms[0], x.ms[1]
+	x.connect(a, b)
+	advertise := func(name string, ttl time.Duration, want fault.Kind) {
+		t.Helper()
+		if err := a.d.Advertise(name, ttl); fault.KindOf(err) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := x.w.RunFor(time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	advertise("lasts", time.Hour, 0)
+	for i := range 10 {
+		name := fmt.Sprintf("short.%d", i)
+		advertise(name, time.Hour, 0)
+		a.d.Withdraw(name)
+	}
+	advertise("expires", 2*time.Second, 0)
+	advertise("more", time.Hour, 0)
+	advertise("too many", time.Hour, fault.Overload)
+	x.w.RunFor(time.Second)
+	advertise("in its place", time.Hour, 0)
+	for name, want := range map[string]bool{"lasts": true, "more": true, "too many": false, "in its place": true, "short.3": false} {
+		if _, ok := b.learn[name][a.id]; ok != want {
+			t.Errorf("%s: the peer believes %v", name, ok)
+		}
+	}
+	if err := x.finish(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,119 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maculamesh/macula/sim/cli"
+	"github.com/maculamesh/macula/sim/scenario"
+)
+
+// app has a scenario for each way in which a run can end.
+func app(out, errs *bytes.Buffer) *cli.App {
+	runs := 0
+	return &cli.App{
+		Name: "simtest", About: "A test.", Version: "v0", Stdout: out, Stderr: errs, Now: func() time.Time { return time.Unix(0, 0) },
+		Scenarios: []*scenario.Scenario{
+			{
+				Name: "good", Shows: "nothing", Params: []scenario.Param{{Name: "n", Default: "1", Doc: "a number"}},
+				Play: func(s *scenario.Stage) { s.Peak("n", 10, s.Int("n")); s.Mark("rare"); s.Factf("a fact") },
+			},
+			{Name: "bad", Shows: "a violation", Play: func(s *scenario.Stage) {
+				s.Always("it holds", func() error { return errors.New("it does not") })
+				s.Sleep(time.Second)
+			}},
+			{Name: "burst", Shows: "a panic", Play: func(*scenario.Stage) { panic("burst") }},
+			{Name: "drift", Shows: "another run every time", Play: func(s *scenario.Stage) {
+				runs++
+				s.Mark(fmt.Sprint("run ", runs))
+			}},
+		},
+	}
+}
+
+func run(args ...string) (code int, out, errs string) {
+	var o, e bytes.Buffer
+	code = app(&o, &e).Main(context.Background(), args)
+	return code, o.String(), e.String()
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, tc := range []struct {
+		args string
+		code int
+		want string // in the output of either kind
+	}{
+		{"list", cli.Held, "a violation"},
+		{"version", cli.Held, "v0"},
+		{"run good", cli.Held, "held"},
+		{"run good --set n=7", cli.Held, "7"},
+		{"run bad", cli.Violated, "simtest run bad --seed 1"},
+		{"run burst", cli.Internal, "burst"},
+		{"run all", cli.Internal, "VIOLATED"},
+		{"verify good --seeds 2", cli.Held, "2 seeds"},
+		{"verify drift", cli.NotDeterministic, "run "},
+		{"run goood", cli.Usage, "did you mean good?"},
+		{"run xyzxyzxyz", cli.Usage, "simtest list"},
+		{"run", cli.Usage, "scenario"},
+		{"run good --set m=1", cli.Usage, "it has n"},
+		{"run good --set n=x", cli.Usage, "whole number"},
+		{"run good --seed -1", cli.Usage, "seed"},
+		{"run good --strategy luck", cli.Usage, "random"},
+		{"run good --trace --kinds luck", cli.Usage, "luck"},
+		{"verify good --seeds 0", cli.Usage, "at least one"},
+		{"fly", cli.Usage, "fly"},
+		{"", cli.Held, "Exit codes"},
+		{"run --help", cli.Held, "--seed"},
+	} {
+		t.Run(tc.args, func(t *testing.T) {
+			code, out, errs := run(strings.Fields(tc.args)...)
+			if code != tc.code || !strings.Contains(out+errs, tc.want) {
+				t.Errorf("exit code %d, want %d, and in it %q:\n%s\n%s", code, tc.code, tc.want, out, errs)
+			}
+			if tc.code == cli.Usage && strings.Count(strings.TrimSpace(errs), "\n") > 0 {
+				t.Errorf("more than one line about bad usage:\n%s", errs)
+			}
+		})
+	}
+}
+
+func TestARunAsJSON(t *testing.T) {
+	_, out, _ := run("run", "all", "--json")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 4 {
+		t.Fatalf("%d lines:\n%s", len(lines), out)
+	}
+	for i, line := range lines {
+		var r struct {
+			Scenario, Hash string
+			Held           bool
+			Gauges         []struct {
+				Name        string
+				Peak, Limit int
+			}
+			Failure *struct{ Property, Saw string }
+		}
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		if r.Hash == "" || r.Held != (r.Failure == nil) || r.Held != (i == 0 || i == 3) {
+			t.Errorf("line %d: %s", i, line)
+		}
+		if i == 1 && (r.Failure.Property != "it holds" || r.Failure.Saw != "it does not") {
+			t.Errorf("the failure: %+v", r.Failure)
+		}
+	}
+}
+
+func TestTheTraceGoesToStandardError(t *testing.T) {
+	_, out, errs := run("run", "good", "--trace", "--kinds", "note")
+	if !strings.Contains(errs, "rare") || strings.Contains(errs, "pick") || strings.Contains(out, " note ") {
+		t.Errorf("stdout:\n%s\nstderr:\n%s", out, errs)
+	}
+}
