@@ -3,10 +3,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -29,6 +32,9 @@ func main() {
 		Now:       time.Now,
 		Procs:     atProcs,
 		Watch:     watch,
+		WriteFile: writeFile,
+		ReadFile:  os.ReadFile,
+		Progress:  progress(),
 	}
 	os.Exit(app.Main(ctx, os.Args[1:]))
 }
@@ -40,6 +46,30 @@ func watch(w *sim.World) (stop func()) {
 		s.WriteTo(os.Stderr)
 		os.Exit(cli.Internal)
 	}})
+}
+
+// writeFile writes a file and makes its folder.
+func writeFile(name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, data, 0o644)
+}
+
+// progress draws a bar on a terminal, and is nil elsewhere.
+func progress() func(name string, done, of, failures int) {
+	info, err := os.Stderr.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return nil
+	}
+	return func(name string, done, of, failures int) {
+		const width = 30
+		full := width * done / of
+		fmt.Fprintf(os.Stderr, "\r%-16s [%s%s] %d/%d, %d kinds of failures\x1b[K", name, strings.Repeat("=", full), strings.Repeat(" ", width-full), done, of, failures)
+		if done == of {
+			fmt.Fprint(os.Stderr, "\r\x1b[K")
+		}
+	}
 }
 
 // atProcs runs f at GOMAXPROCS n.

@@ -33,15 +33,20 @@ type App struct {
 	Scenarios []*scenario.Scenario
 	Stdout    io.Writer
 	Stderr    io.Writer
-	Now       func() time.Time               // the real clock, for speeds
-	Procs     func(n int, f func())          // runs f at that GOMAXPROCS; nil leaves it as it is
-	Watch     func(*sim.World) (stop func()) // puts a watchdog of the real clock beside a world; may be nil
+	Now       func() time.Time                     // the real clock, for speeds
+	Procs     func(n int, f func())                // runs f at that GOMAXPROCS; nil leaves it as it is
+	WriteFile func(name string, data []byte) error // for sweep --out; makes the folder
+	ReadFile  func(name string) ([]byte, error)
+	Progress  func(scenario string, done, of, failures int) // of a sweep, after each run; may be nil
+	Watch     func(*sim.World) (stop func())                // puts a watchdog of the real clock beside a world; may be nil
 }
 
 // grammar is the command line.
 type grammar struct {
 	List    listCmd    `cmd:"" help:"List the scenarios and what each of them shows."`
 	Run     runCmd     `cmd:"" help:"Play one seed of a scenario and print what it showed."`
+	Sweep   sweepCmd   `cmd:"" help:"Play many seeds, group what fails, and count what was met."`
+	Replay  replayCmd  `cmd:"" help:"Play the run of a failure file again."`
 	Verify  verifyCmd  `cmd:"" help:"Check that seeds give the same run every time; name the first event that differs."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -17,7 +17,15 @@ import (
 // app has a scenario for each way in which a run can end.
 func app(out, errs *bytes.Buffer) *cli.App {
 	runs := 0
+	files := map[string][]byte{}
 	return &cli.App{
+		WriteFile: func(name string, data []byte) error { files[name] = data; return nil },
+		ReadFile: func(name string) ([]byte, error) {
+			if data, ok := files[name]; ok {
+				return data, nil
+			}
+			return nil, fmt.Errorf("open %s: no such file", name)
+		},
 		Name: "simtest", About: "A test.", Version: "v0", Stdout: out, Stderr: errs, Now: func() time.Time { return time.Unix(0, 0) },
 		Scenarios: []*scenario.Scenario{
 			{
@@ -28,6 +36,13 @@ func app(out, errs *bytes.Buffer) *cli.App {
 				s.Always("it holds", func() error { return errors.New("it does not") })
 				s.Sleep(time.Second)
 			}},
+			{Name: "sometimes", Shows: "a violation in every third seed", Sometimes: []string{"third"}, Play: func(s *scenario.Stage) {
+				if s.Seed()%3 == 0 {
+					s.Mark("third")
+					s.Check(false, "seeds are not divisible", "seed %d is", s.Seed())
+				}
+			}},
+			{Name: "never", Shows: "less than it says", Sometimes: []string{"the moon"}, Play: func(*scenario.Stage) {}},
 			{Name: "burst", Shows: "a panic", Play: func(*scenario.Stage) { panic("burst") }},
 			{Name: "drift", Shows: "another run every time", Play: func(s *scenario.Stage) {
 				runs++
@@ -83,10 +98,66 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+func TestASweepGroupsItsFailures(t *testing.T) {
+	var o, e bytes.Buffer
+	a := app(&o, &e)
+	if code := a.Main(context.Background(), strings.Fields("sweep sometimes --seeds 10 --out dir --json")); code != cli.Violated {
+		t.Fatalf("exit code %d: %s", code, e.String())
+	}
+	var w struct {
+		Seeds, Held int
+		Failures    []struct {
+			Signature, File string
+			Seeds           []uint64
+		}
+	}
+	if err := json.Unmarshal(o.Bytes(), &w); err != nil {
+		t.Fatal(err)
+	}
+	if w.Seeds != 10 || w.Held != 7 || len(w.Failures) != 1 || fmt.Sprint(w.Failures[0].Seeds) != "[3 6 9]" {
+		t.Fatalf("%+v", w)
+	}
+	o.Reset()
+	if code := a.Main(context.Background(), []string{"replay", w.Failures[0].File}); code != cli.Violated || !strings.Contains(e.String(), "decision by decision") {
+		t.Errorf("replay: exit code %d\n%s%s", code, o.String(), e.String())
+	}
+}
+
+func TestShardsPlayEverySeedOnce(t *testing.T) {
+	held, failed := 0, 0
+	for i := range 3 {
+		_, out, _ := run("sweep", "sometimes", "--seeds", "10", "--from", "5", "--json", "--shard", fmt.Sprintf("%d/3", i))
+		var w struct {
+			Seeds, Held int
+			Failures    []struct{ Seeds []uint64 }
+		}
+		if err := json.Unmarshal([]byte(out), &w); err != nil {
+			t.Fatal(err)
+		}
+		held += w.Held
+		for _, g := range w.Failures {
+			failed += len(g.Seeds)
+		}
+	}
+	if held != 7 || failed != 3 { // 5 to 14: 6, 9 and 12 fail
+		t.Errorf("%d held and %d failed", held, failed)
+	}
+}
+
+func TestASweepThatNeverMeetsWhatItShouldFails(t *testing.T) {
+	code, out, _ := run("sweep", "never", "--seeds", "3")
+	if code != cli.Violated || !strings.Contains(out, "NEVER MET: the moon") {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+	if code, out, _ = run("sweep", "sometimes", "--seeds", "2", "--from", "1"); code != cli.Violated {
+		t.Errorf("seeds 1 and 2 do not meet the third: exit code %d:\n%s", code, out)
+	}
+}
+
 func TestARunAsJSON(t *testing.T) {
 	_, out, _ := run("run", "all", "--json")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if len(lines) != 4 {
+	if len(lines) != 6 {
 		t.Fatalf("%d lines:\n%s", len(lines), out)
 	}
 	for i, line := range lines {
@@ -102,7 +173,7 @@ func TestARunAsJSON(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatalf("%v: %s", err, line)
 		}
-		if r.Hash == "" || r.Held != (r.Failure == nil) || r.Held != (i == 0 || i == 3) {
+		if r.Hash == "" || r.Held != (r.Failure == nil) || r.Held != (i == 0 || i == 2 || i == 3 || i == 5) {
 			t.Errorf("line %d: %s", i, line)
 		}
 		if i == 1 && (r.Failure.Property != "it holds" || r.Failure.Saw != "it does not") {

@@ -26,7 +26,10 @@ type Scenario struct {
 	Shows  string        // what it shows, in one line
 	Params []Param       // what can be set
 	Limit  time.Duration // virtual time after which a story that goes on has failed; 0 is one hour
-	Play   func(s *Stage)
+	// Sometimes names the marks that have to be met in some seed of a sweep: a
+	// story that never meets them shows less than it says.
+	Sometimes []string
+	Play      func(s *Stage)
 }
 
 // Param is a setting of a scenario: a whole number or a duration, whichever
