@@ -83,14 +83,25 @@ func (g *gateway) services() (names []string) {
 type party struct {
 	t     *testing.T
 	place *scenario.Place
-	tr    transport.Transport
+	tr    *counting
 	*client.Client
+}
+
+// counting is a transport that counts how often it dials.
+type counting struct {
+	transport.Transport
+	dials int
+}
+
+func (c *counting) Dial(ctx context.Context, addr transport.Addr, want transport.PeerID) (transport.Conn, error) {
+	c.dials++
+	return c.Transport.Dial(ctx, addr, want)
 }
 
 // newParty makes a client at a place, of the id of some name.
 func newParty(t *testing.T, s *scenario.Stage, place, as string, cfg client.Config) *party {
 	p := &party{t: t, place: s.Place(place)}
-	p.tr = p.place.Transport(idOf(s, as), transport.Config{})
+	p.tr = &counting{Transport: p.place.Transport(idOf(s, as), transport.Config{})}
 	cfg.Realm = realm
 	cfg.Gateways = []client.Gateway{{ID: idOf(s, "gateway"), Addr: s.Place("gateway").Addr()}}
 	var err error
@@ -243,9 +254,16 @@ func TestAClientComesBackMoreAndMoreSlowly(t *testing.T) {
 			t.Error(err)
 		}
 		g.close()
+		s.Sleep(20 * time.Second)
+		soon := p.tr.dials
 		s.Sleep(time.Hour)
 		if p.Attached() || p.Over().Fired() {
 			t.Error("it is attached, or has given up")
+		}
+		// An attempt that nobody answers takes five seconds, and the longest
+		// pause is thirty.
+		if n := p.tr.dials - soon; soon < 3 || n < 90 || n > 250 {
+			t.Errorf("it dialled %d times in the first seconds and %d times in the hour after", soon, n)
 		}
 		begun := s.Runtime().Now()
 		g.place.Crash()
@@ -391,7 +409,7 @@ func TestCloseAtAnyMomentEndsEverything(t *testing.T) {
 	}
 	for name, story := range stories {
 		t.Run(name, func(t *testing.T) {
-			play(t, 60, func(t *testing.T, s *scenario.Stage) {
+			play(t, 30, func(t *testing.T, s *scenario.Stage) {
 				g := startGateway(t, s, node.Config{DrainTimeout: time.Second})
 				g.node.Advertise("slow", func(ctx context.Context, _ *node.Request) ([]byte, error) {
 					return nil, rt.Sleep(ctx, g.place.Runtime(), time.Minute)

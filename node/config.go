@@ -53,10 +53,10 @@ type Config struct {
 // simulation.
 type Deps struct {
 	Runtime   rt.Runtime
-	Transport transport.Transport
-	ID        transport.PeerID // what the transport proves to others
-	Log       *slog.Logger     // nil discards
-	Mark      func(string)     // told when something rare happened; may be nil
+	Transport transport.Transport // the node closes it when it closes itself
+	ID        transport.PeerID    // what the transport proves to others
+	Log       *slog.Logger        // nil discards
+	Mark      func(string)        // told when something rare happened; may be nil
 }
 
 // withDefaults fills the fields of the node itself and checks the rest.

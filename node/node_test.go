@@ -339,6 +339,63 @@ func TestAHandlerThatIgnoresItsContextIsAbandonedAndNamedInTheLog(t *testing.T) 
 	})
 }
 
+func TestADrainingNodeTurnsNewcomersAwayAndLetsCallsFinish(t *testing.T) {
+	play(t, 5, func(t *testing.T, s *scenario.Stage) {
+		m := start(t, s, "n", node.Config{})
+		m.provide("slow", func(ctx context.Context, _ *node.Request) ([]byte, error) {
+			return nil, rt.Sleep(ctx, m.place.Runtime(), time.Second)
+		}, node.AdvertiseOptions{})
+		c, tr := newClient(t, s, "client", m)
+		c.attach().Wait()
+		running := s.Go("call", func() {
+			if err := c.call("slow"); err != nil {
+				t.Errorf("the call that ran was cut: %v", err)
+			}
+		})
+		s.Sleep(100 * time.Millisecond)
+		closing := s.Go("close", m.close)
+		s.Sleep(10 * time.Millisecond)
+		late, ltr := newClient(t, s, "other", m)
+		newcomer := late.attach()
+		running.Wait()
+		closing.Wait()
+		newcomer.Wait()
+		if n := m.node.Status().Clients.Admitted; n != 1 || late.client.Attached() {
+			t.Errorf("%d clients were admitted", n)
+		}
+		late.close(ltr)
+		c.close(tr)
+	})
+}
+
+// A handshake's place is given back at admission, not at the end of the
+// connection.
+func TestAdmittedConnectionsDoNotCountAsHandshakes(t *testing.T) {
+	play(t, 3, func(t *testing.T, s *scenario.Stage) {
+		n := start(t, s, "n", node.Config{OpenPeers: true, Handshakes: 2})
+		var peers []*member
+		for _, name := range []string{"a", "b", "friend"} {
+			peers = append(peers, start(t, s, name, node.Config{OpenPeers: true, Bootstrap: []node.Peer{peerAt(s, "n")}}))
+			s.Sleep(time.Second)
+		}
+		var leave []func()
+		for _, name := range []string{"client", "other", "stranger"} {
+			c, tr := newClient(t, s, name, n)
+			c.attach().Wait()
+			leave = append(leave, func() { c.close(tr) })
+		}
+		if st := n.node.Status(); st.Pool.Open != 3 || st.Clients.Attached != 3 {
+			t.Errorf("%d peers and %d clients are in", st.Pool.Open, st.Clients.Attached)
+		}
+		for _, f := range leave {
+			f()
+		}
+		for _, m := range append(peers, n) {
+			m.close()
+		}
+	})
+}
+
 func TestTheWrongConfigurationIsNamed(t *testing.T) {
 	play(t, 1, func(t *testing.T, s *scenario.Stage) {
 		self := idOf(s, "n")
@@ -431,21 +488,22 @@ func TestABootstrapPeerIsTriedForEverMoreAndMoreSlowly(t *testing.T) {
 
 func TestANodeThatCrashedAndCameBackIsKnownAtOnce(t *testing.T) {
 	play(t, 10, func(t *testing.T, s *scenario.Stage) {
-		a := start(t, s, "a", node.Config{OpenPeers: true})
-		cfg := node.Config{OpenPeers: true, Bootstrap: []node.Peer{peerAt(s, "a")}}
-		b := start(t, s, "b", cfg)
+		b := start(t, s, "b", node.Config{OpenPeers: true})
+		a := start(t, s, "a", node.Config{OpenPeers: true, Bootstrap: []node.Peer{peerAt(s, "b")}})
 		b.provide("own", echo, node.AdvertiseOptions{})
-		s.Sleep(time.Second)
+		s.Sleep(10 * time.Second)
 		if err := a.call("own", time.Second); err != nil {
 			t.Errorf("before the crash: %v", err)
 		}
+		before := a.node.Status().Pool.Superseded
 		b.place.Crash()
 		s.Sleep(time.Second)
 		b.place.Restart()
-		b = start(t, s, "b", cfg)
+		// It dials now, so only its incarnation says that the other one is lost.
+		b = start(t, s, "b", node.Config{OpenPeers: true, Bootstrap: []node.Peer{peerAt(s, "a")}})
 		b.provide("own", echo, node.AdvertiseOptions{})
-		s.Sleep(2 * time.Second) // far less than a connection needs to be found dead
-		if st := a.node.Status().Pool; st.Superseded != 1 {
+		s.Sleep(500 * time.Millisecond) // less than a sign of life is waited for
+		if st := a.node.Status().Pool; st.Superseded != before+1 {
 			t.Errorf("the connection of the earlier run: %+v", st)
 		}
 		if err := a.call("own", time.Second); err != nil {

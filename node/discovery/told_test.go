@@ -402,12 +402,12 @@ func TestWhatIsOverMakesRoomForANewName(t *testing.T) {
 		advertise(name, time.Hour, 0)
 		a.d.Withdraw(name)
 	}
-	advertise("expires", 2*time.Second, 0)
+	advertise("expires", 3*time.Second, 0)
 	advertise("more", time.Hour, 0)
-	advertise("too many", time.Hour, fault.Overload)
+	advertise("too.many", time.Hour, fault.Overload)
 	x.w.RunFor(time.Second)
-	advertise("in its place", time.Hour, 0)
-	for name, want := range map[string]bool{"lasts": true, "more": true, "too many": false, "in its place": true, "short.3": false} {
+	advertise("in.its.place", time.Hour, 0)
+	for name, want := range map[string]bool{"lasts": true, "more": true, "too.many": false, "in.its.place": true, "short.3": false} {
 		if _, ok := b.learn[name][a.id]; ok != want {
 			t.Errorf("%s: the peer believes %v", name, ok)
 		}

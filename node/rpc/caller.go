@@ -174,7 +174,7 @@ func (c *Caller) try(ctx context.Context, req *Request, a *attempts) ([]byte, er
 		}
 	}
 	if last == nil {
-		last = fault.New("rpc.Call", fault.NotFound, "nobody provides %s", req.Name)
+		last = fault.New("rpc.Call", fault.NotFound, "nobody provides the service %q", req.Name)
 	}
 	return nil, last
 }
