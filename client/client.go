@@ -239,6 +239,9 @@ func (c *Client) finish(err error) {
 	c.mu.Unlock()
 	c.over.Fire()
 	c.attached.Open() // whoever waits learns that it is over
+	for _, s := range c.services.All() {
+		s.acknowledge(err) // no gateway will answer any more
+	}
 }
 
 // session waits until the client is attached and returns the session.
@@ -320,6 +323,7 @@ func (c *Client) Close(ctx context.Context) (abandoned int) {
 		c.idle.Wait(ctx)
 	} else {
 		c.finish(nil)
+		c.idle.Fire()
 	}
 	c.group.Close()
 	c.group.Wait(ctx)

@@ -143,12 +143,21 @@ func (k control) Frame(_ *link.Link, kind byte, payload []byte) error {
 		return nil
 	}
 	if a.Kind != 0 {
-		k.c.mu.Lock()
-		s.err = &fault.Error{Op: "advertise", Kind: a.Kind, RetryAfter: a.RetryAfter, Detail: "the gateway refused " + s.name, Remote: true}
-		k.c.mu.Unlock()
+		err = &fault.Error{Op: "advertise", Kind: a.Kind, RetryAfter: a.RetryAfter, Detail: "the gateway refused " + s.name, Remote: true}
 	}
-	s.acked.Fire()
+	s.acknowledge(err)
 	return nil
+}
+
+// acknowledge notes the answer to the first advertisement; only the first one
+// counts.
+func (s *Service) acknowledge(err error) {
+	s.c.mu.Lock()
+	if !s.acked.Fired() {
+		s.err = err
+	}
+	s.c.mu.Unlock()
+	s.acked.Fire()
 }
 
 // GoneAway implements link.Control: calls wait for the next session.

@@ -143,6 +143,9 @@ func (p *endpoint) audit() (int, error) {
 		switch e.state {
 		case handshaking:
 			got.Handshaking++
+			if e.side == 1 {
+				got.Accepting++
+			}
 		case open:
 			got.Conns++
 		default:

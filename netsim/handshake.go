@@ -117,7 +117,7 @@ func (n *Net) finished(from, to *end) {
 func (n *Net) open(e, other *end) {
 	e.alarm.disarm()
 	e.alarm = nil
-	e.ep.stats.Handshaking--
+	e.ep.handshakes(e, -1)
 	e.ep.stats.Conns++
 	e.c.n.towards(e, +1)
 	e.state = open

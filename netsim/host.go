@@ -72,6 +72,7 @@ func (h *Host) Stats() transport.Stats {
 	var sum transport.Stats
 	for _, p := range h.ends {
 		sum.Handshaking += p.stats.Handshaking
+		sum.Accepting += p.stats.Accepting
 		sum.Conns += p.stats.Conns
 		sum.Streams += p.stats.Streams
 	}

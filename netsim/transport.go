@@ -114,7 +114,15 @@ func (p *endpoint) add(e *end) {
 		p.last.next = e
 	}
 	p.last = e
-	p.stats.Handshaking++
+	p.handshakes(e, +1)
+}
+
+// handshakes counts an end into the handshakes, or out.
+func (p *endpoint) handshakes(e *end, by int) {
+	p.stats.Handshaking += by
+	if e.side == 1 {
+		p.stats.Accepting += by
+	}
 }
 
 // remove counts e out.
@@ -134,6 +142,6 @@ func (p *endpoint) remove(e *end) {
 		p.stats.Conns--
 		e.c.n.towards(e, -1)
 	} else {
-		p.stats.Handshaking--
+		p.handshakes(e, -1)
 	}
 }

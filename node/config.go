@@ -33,7 +33,7 @@ type Config struct {
 	Bootstrap  []Peer             // peers that the node keeps a connection to; they may be peers without being in Peers
 	Advertised transport.Addr     // where others can dial this node; the listener's own address
 
-	Handshakes      int           // accepted connections whose hello was not answered yet; 64: strangers must not starve members
+	Handshakes      int           // accepted connections whose hello was not answered yet; 64, and as many again for those who may be peers: strangers must not starve members
 	CleanupInterval time.Duration // between two runs of the cleanup; 60 s
 	CleanupBatch    int           // entries removed between two looks at other work; 1,000
 	IdleAfter       time.Duration // a mesh connection unused for this long is closed; 10 min

@@ -18,7 +18,7 @@ import (
 // places are for whoever comes, the other half for those who have proved
 // their address.
 func (n *Node) admit(_ transport.Addr, verified bool) transport.Verdict {
-	switch h := n.deps.Transport.Stats().Handshaking; {
+	switch h := n.deps.Transport.Stats().Accepting; {
 	case h >= n.cfg.Handshakes:
 		return transport.Refuse
 	case h >= n.cfg.Handshakes/2 && !verified:
@@ -37,8 +37,17 @@ func (n *Node) accept(lis transport.Listener) {
 			}
 			return
 		}
-		if !n.handshakes.TryAcquire() || !n.group.Go("node/conn", func() { n.serveConn(conn) }) {
+		// Those who may be peers have places of their own: strangers who say
+		// nothing cannot keep them out.
+		places := n.handshakes
+		if n.mayPeer[conn.Peer()] {
+			places = n.memberHandshakes
+		}
+		if !places.TryAcquire() {
 			n.refuse(conn, &fault.Error{Op: "node", Kind: fault.Overload, Detail: "too many handshakes", RetryAfter: n.cfg.Pool.RetryAfter})
+		} else if !n.group.Go("node/conn", func() { n.serveConn(conn, places) }) {
+			places.Release()
+			n.refuse(conn, fault.New("node", fault.Draining, "the node is shutting down"))
 		}
 	}
 }
@@ -65,12 +74,12 @@ func (n *Node) linkConfig() link.Config {
 
 // serveConn is the life of an accepted connection: hello, admission, service.
 // The handshake's place is given back as soon as the peer is in or out.
-func (n *Node) serveConn(conn transport.Conn) {
+func (n *Node) serveConn(conn transport.Conn, places *rt.Semaphore) {
 	held := true
 	release := func() {
 		if held {
 			held = false
-			n.handshakes.Release()
+			places.Release()
 		}
 	}
 	defer release()
@@ -90,11 +99,12 @@ func (n *Node) serveConn(conn transport.Conn) {
 
 // servePeer admits an accepted peer and serves it.
 func (n *Node) servePeer(ctx context.Context, l *link.Link, release func()) {
-	if !n.cfg.OpenPeers && !n.mayPeer[l.Peer()] {
+	if !n.allowed(l.Peer()) {
 		n.log.Warn("not allowed as a peer", "peer", ident.String(l.Peer()), "addr", l.RemoteAddr().String())
 		l.Refuse(fault.New("node", fault.Unauthorized, "this id is not in the list of peers"))
 		return
 	}
+	release() // from here on it is one of those who wait for room in the pool
 	slot, err := n.pool.Admit(ctx, l)
 	if err != nil {
 		n.mark("refused while full")
@@ -102,8 +112,9 @@ func (n *Node) servePeer(ctx context.Context, l *link.Link, release func()) {
 		l.Refuse(err)
 		return
 	}
-	release()
-	if err := l.Welcome(); err != nil {
+	err = l.Welcome()
+	slot.Done()
+	if err != nil {
 		l.Refuse(err)
 		slot.Gone()
 		return
@@ -111,8 +122,14 @@ func (n *Node) servePeer(ctx context.Context, l *link.Link, release func()) {
 	n.runPeer(slot)
 }
 
+// allowed reports whether a node may be a peer of this one.
+func (n *Node) allowed(id transport.PeerID) bool { return n.cfg.OpenPeers || n.mayPeer[id] }
+
 // dialPeer makes a connection for the pool.
 func (n *Node) dialPeer(ctx context.Context, peer transport.PeerID, addr transport.Addr) (*link.Link, error) {
+	if !n.allowed(peer) {
+		return nil, fault.New("node", fault.Unauthorized, "%s is not in the list of peers", ident.Short(peer))
+	}
 	return link.Dial(ctx, n.linkDeps(), n.linkConfig(), n.deps.Transport, addr, peer, wire.RolePeer)
 }
 
@@ -171,6 +188,10 @@ func (n *Node) serveClient(l *link.Link, release func()) {
 	}
 	release()
 	defer n.detach(s)
+	if n.isDraining() { // it came too late to be told with the others
+		l.Refuse(fault.New("node", fault.Draining, "the node is shutting down"))
+		return
+	}
 	if older != nil {
 		n.log.Info("client superseded", "client", ident.Short(l.Peer()))
 		n.forget(older)
@@ -183,6 +204,12 @@ func (n *Node) serveClient(l *link.Link, release func()) {
 	n.log.Info("client attached", "client", ident.Short(l.Peer()), "addr", l.RemoteAddr().String())
 	err = l.Run(&clientControl{n: n, s: s}, nil)
 	n.log.Info("client left", "client", ident.Short(l.Peer()), "reason", err)
+}
+
+func (n *Node) isDraining() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.draining
 }
 
 // detach takes a session and all that it owns out of the tables, before

@@ -38,18 +38,19 @@ type Node struct {
 	log     *slog.Logger
 	started mono.Time
 
-	ledger     *ledger.Ledger
-	buffers    link.Buffers
-	pool       *pool.Pool[*link.Link]
-	clients    *clients.Table[*link.Link]
-	registry   *registry.Registry[rpc.Handler]
-	server     *rpc.Server
-	caller     *rpc.Caller
-	discovery  discovery.Discovery
-	mayPeer    map[transport.PeerID]bool // bound: the configuration; not changed after New
-	handshakes *rt.Semaphore
-	group      *rt.Group // everything that serves connections
-	upkeep     *rt.Group // cleanup, renewal, keepers, the accept loop
+	ledger           *ledger.Ledger
+	buffers          link.Buffers
+	pool             *pool.Pool[*link.Link]
+	clients          *clients.Table[*link.Link]
+	registry         *registry.Registry[rpc.Handler]
+	server           *rpc.Server
+	caller           *rpc.Caller
+	discovery        discovery.Discovery
+	mayPeer          map[transport.PeerID]bool // bound: the configuration; not changed after New
+	handshakes       *rt.Semaphore             // of strangers
+	memberHandshakes *rt.Semaphore             // of those who may be peers
+	group            *rt.Group                 // everything that serves connections
+	upkeep           *rt.Group                 // cleanup, renewal, keepers, the accept loop
 
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
@@ -81,8 +82,8 @@ func New(cfg Config, deps Deps) (*Node, error) {
 		r: r, cfg: cfg, deps: deps, log: deps.Log, started: r.Now(),
 		clients:    clients.New[*link.Link](r, cfg.Clients),
 		mayPeer:    map[transport.PeerID]bool{},
-		handshakes: rt.NewSemaphore(r, cfg.Handshakes),
-		group:      rt.NewGroup(r), upkeep: rt.NewGroup(r),
+		handshakes: rt.NewSemaphore(r, cfg.Handshakes), memberHandshakes: rt.NewSemaphore(r, cfg.Handshakes),
+		group: rt.NewGroup(r), upkeep: rt.NewGroup(r),
 		stopping: rt.NewEvent(r), stopped: rt.NewEvent(r),
 		mu:       rt.NewMutex(r),
 		services: renewal.New[*Service](r, "local services", cfg.Registry.PerOwner),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/maculamesh/macula/node/discovery"
 	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/node/ledger"
 	"github.com/maculamesh/macula/node/link"
 	"github.com/maculamesh/macula/node/registry"
@@ -36,7 +37,8 @@ type Service struct {
 	h    Handler
 	ttl  time.Duration
 	once bool
-	gone bool // withdrawn; guarded by the node's lock
+	gone bool   // withdrawn; guarded by the node's lock, as is last
+	last uint64 // the version of the latest advertisement
 }
 
 // Name is the name under which it is called.
@@ -95,6 +97,9 @@ func (s *Service) renew() error {
 	n.versions++
 	version := n.versions
 	gone := s.gone
+	if !gone {
+		s.last = version
+	}
 	n.mu.Unlock()
 	if gone {
 		return nil
@@ -118,16 +123,17 @@ func (s *Service) Withdraw() {
 	s.remove()
 }
 
-// remove takes the service out of the tables, unless another one has taken
-// over its name.
+// remove takes the service out of the tables. Another one that has taken over
+// its name has a later version, and stays.
 func (s *Service) remove() {
 	n := s.n
-	if cur, ok := n.services.Get(s.name); ok && cur != s {
-		return
-	}
+	n.mu.Lock()
+	last := s.last
+	n.mu.Unlock()
 	n.services.Delete(s.name, s)
-	n.registry.Remove(s.name, n.deps.ID, n.self(), ^uint64(0))
-	n.withdrawIfLast(s.name)
+	if n.registry.Remove(s.name, n.deps.ID, n.self(), last) {
+		n.withdrawIfLast(s.name)
+	}
 }
 
 // charge takes the lease of one entry in the registry from its owner. What
@@ -149,13 +155,13 @@ func (n *Node) self() registry.Owner { return registry.Owner{ID: n.deps.ID} }
 // withdrawIfLast tells the peers that name is not provided here any more,
 // unless somebody else here provides it.
 func (n *Node) withdrawIfLast(name string) {
-	var room [8]*registry.Entry[rpc.Handler]
-	for _, e := range n.registry.Lookup(name, room[:0]) {
-		if e.IsLocal {
-			return
-		}
+	if n.longest(name) > 0 {
+		return
 	}
 	n.discovery.Withdraw(name)
+	if left := n.longest(name); left > 0 {
+		n.discovery.Advertise(name, left) // somebody has begun to meanwhile
+	}
 }
 
 // renewLoop advertises local services again when a third of their TTL has
@@ -203,17 +209,22 @@ func (n *Node) route(in *link.Inbound) (rpc.Handler, error) {
 // forward passes the call of a client on, in its name.
 func (n *Node) forward(ctx context.Context, req *rpc.Request) ([]byte, error) {
 	onward := *req
-	onward.Hops++
-	return n.caller.Call(ctx, &onward)
+	onward.Hops = oneMore(req.Hops)
+	body, err := n.caller.Call(ctx, &onward)
+	return body, rpc.Passed(err)
 }
+
+// oneMore counts a hop, up to where the limit certainly is.
+func oneMore(hops uint8) uint8 { return min(hops, 254) + 1 }
 
 // toClient returns the handler of a service that an attached client provides.
 func toClient(s *session) rpc.Handler {
 	return func(ctx context.Context, req *rpc.Request) ([]byte, error) {
-		return s.Conn.Call(ctx, &link.Request{
+		body, err := s.Conn.Call(ctx, &link.Request{
 			Name: req.Name, Body: req.Body, Idempotent: req.Idempotent,
-			Forwarded: true, Caller: req.Caller, Hops: req.Hops + 1,
+			Forwarded: true, Caller: req.Caller, Hops: oneMore(req.Hops),
 		})
+		return body, rpc.Passed(err)
 	}
 }
 
@@ -330,6 +341,9 @@ func (n *Node) known(name string, buf []wire.Provider) []wire.Provider {
 
 // learn keeps what a peer says of a service.
 func (n *Node) learn(f discovery.Found) error {
+	if !n.allowed(f.Provider) {
+		return fault.New("node", fault.Unauthorized, "%s is not in the list of peers", ident.Short(f.Provider))
+	}
 	err := n.registry.Put(registry.Entry[rpc.Handler]{
 		Name: f.Name, Provider: f.Provider, Owner: registry.Owner{ID: f.Teller},
 		Epoch: f.Epoch, Version: f.Version, Addr: f.Addr, Hops: f.Hops, TTL: f.TTL,

@@ -106,7 +106,7 @@ func (n *Node) Services() []ServiceInfo {
 // were superseded and are not closed yet.
 func (n *Node) MaxConns() int {
 	p := n.cfg.Pool
-	return p.Cap + p.Dials + p.Waiting + p.Closing + n.cfg.Handshakes + n.cfg.Clients.Limit
+	return p.Cap + p.Dials + p.Waiting + p.Closing + 2*n.cfg.Handshakes + n.cfg.Clients.Limit
 }
 
 // Check compares every table with its limit in constant time. It may be

@@ -23,7 +23,7 @@ const (
 	propOrphans = "no stream is orphaned"
 	propLeft    = "a closed node leaves nothing behind"
 	propUse     = "nothing is in use when no call is in flight"
-	propBooked  = "every connection that is open is in a table"
+	propBooked  = "the open connections are those in the tables"
 	propHere    = "connections of the node, at its own end"
 	propThere   = "connections of the node, at the other ends"
 )
@@ -163,29 +163,30 @@ func (m *member) drain() {
 }
 
 // quiet demands of a node that is left alone that it comes to rest: what is
-// open is in a table, and what is in use is used by a call.
+// open is what its tables hold, and what is in use is used by a call.
 func (m *member) quiet(n *node.Node) {
 	if !m.watched {
 		return
 	}
 	m.s.Eventually(time.Minute, propBooked, func() bool {
 		st := n.Status()
-		return m.place.Conns() <= st.Pool.Open+st.Pool.Closing+st.Clients.Attached
+		booked, open := st.Pool.Open+st.Clients.Attached, m.place.Conns()
+		return booked <= open && open <= booked+st.Pool.Closing
 	})
 	m.s.Eventually(10*time.Second, propUse, func() bool {
 		st := n.Status()
-		return st.Caller.InFlight > 0 || st.Server.Running > 0 || st.Pool.InUse == 0 && callsOut(n) == 0
+		return st.Caller.InFlight > 0 || st.Server.Running > 0 || st.Pool.InUse == 0 && callsHeld(n) == 0
 	})
 }
 
-// callsOut is how many calls of the node its links hold.
-func callsOut(n *node.Node) int {
+// callsHeld is how many calls the links of a node hold, in both directions.
+func callsHeld(n *node.Node) int {
 	calls := 0
 	for _, p := range n.Peers() {
-		calls += p.CallsOut
+		calls += p.CallsOut + p.CallsIn
 	}
 	for _, c := range n.Clients() {
-		calls += c.CallsOut
+		calls += c.CallsOut + c.CallsIn
 	}
 	return calls
 }

@@ -152,8 +152,8 @@ func (t *traffic) faults() {
 	for n[i] != m {
 		i++
 	}
-	s.Eventually(2*time.Minute, "the mesh converges when the faults are over", func() bool { return converged(n) })
-	s.Sleep(time.Second)
+	// A connection that was silent for long sends again only after a while.
+	s.Eventually(2*time.Minute, "the mesh converges when the faults are over", func() bool { return converged(n) && t.everybodyReached() })
 	m.crash()
 	t.failsOver(i)
 	s.Sleep(time.Second + time.Duration(r.Int64N(int64(total/6))))
@@ -168,6 +168,19 @@ func (t *traffic) faults() {
 		t.advertise(i)
 		s.Sleep(2 * time.Second)
 	}
+}
+
+// everybodyReached reports whether every node has an answer of every other.
+func (t *traffic) everybodyReached() bool {
+	for _, m := range t.nodes {
+		for j := range t.nodes {
+			t.nextID++
+			if _, err := m.call(fmt.Sprintf("own.%d", j), binary.BigEndian.AppendUint64(nil, t.nextID), callTimeout, true); err != nil {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // failsOver demands that calls to a service of two nodes get through while one

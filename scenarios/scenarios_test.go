@@ -24,6 +24,7 @@ var small = map[string]map[string]string{
 // if it does not, it shows less than it says.
 var mustMeet = map[string][]string{
 	"pool-bound":   {"evicted while a call waited", "refused while full", "duplicate refused"},
+	"pool-order":   {"dial left by its last waiter", "duplicate refused"},
 	"client-limit": {"refused while full"},
 	"service-ttl":  {"expired while being called", "not found before it was swept"},
 	"caller-death": {"cancel met the reply"},

@@ -237,7 +237,7 @@ func (w *watch) dies(s *scenario.Stage, a *member, how string, size int, within 
 	if a.node == n {
 		s.Check(returned == at || how == "loses its connection", "a caller is free at once", "a caller that %s was free %v later", how, returned-at)
 		st := n.Status().Caller
-		held := callsOut(n)
+		held := callsHeld(n)
 		s.Check(st.InFlight == 0 && held == 0, "a caller is free at once", "%d calls are in flight, links hold %d", st.InFlight, held)
 	}
 	ended, _ := w.ended.Get(context.Background())

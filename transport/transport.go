@@ -50,6 +50,7 @@ type Transport interface {
 // Stats counts what a transport holds.
 type Stats struct {
 	Handshaking int // connections of either direction before the end of the handshake
+	Accepting   int // of those, the ones that others have begun
 	Conns       int // connections open: handshake complete, not yet closed or dead
 	Streams     int // streams of open connections with at least one half not finished
 }

@@ -52,12 +52,7 @@ func demoMesh(t *testing.T, overlay string) (string, error) {
 	return out.String(), err
 }
 
-func TestTheMeshOfTheDemoEndsClean(t *testing.T) {
-	if out, err := demoMesh(t, ""); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-}
-
+// That the demo succeeds without the leak is what make demo shows.
 func TestALeakMakesTheDemoFail(t *testing.T) {
 	out, err := demoMesh(t, planted(t))
 	if err == nil {

@@ -78,7 +78,7 @@ func (c Config) WithDefaults() Config {
 	// The node: what a machine with 2 GiB can give, not what all peers may ask
 	// for at once.
 	c.Node = c.Node.or(Limits{
-		Conn:   Limit{12_288, 64 * mib},   // 10,000 clients, 1,000 peers, handshakes, and those that are closing
+		Conn:   Limit{12_288, 768 * mib},  // 64 KiB each: 10,000 clients, 1,000 peers, handshakes, and those that are closing
 		Stream: Limit{32_768, 256 * mib},  // one shared stream of each connection, and the large ones
 		Call:   Limit{65_536, 256 * mib},  // several times what handlers may run, for those that wait
 		Queue:  Limit{1024, 512 * mib},    // 512 of the largest body

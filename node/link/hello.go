@@ -48,7 +48,11 @@ func (l *Link) greet(ctx context.Context, role wire.Role) error {
 	if err != nil {
 		return err
 	}
-	defer l.bindDeadline(ctx, s)()
+	return l.bound(ctx, s, func() error { return l.sayHello(s, role) })
+}
+
+// sayHello says hello on the control stream and reads the welcome.
+func (l *Link) sayHello(s transport.Stream, role wire.Role) error {
 	hello := wire.Hello{
 		MinVersion: wire.Version, MaxVersion: wire.Version, Role: role, Realm: l.cfg.Realm,
 		Session: l.cfg.Incarnation, MaxCalls: uint32(l.cfg.MaxCalls), Listen: l.cfg.Listen,
@@ -62,7 +66,15 @@ func (l *Link) greet(ctx context.Context, role wire.Role) error {
 	if err != nil {
 		return err
 	}
-	if kind != wire.KindWelcome {
+	switch kind {
+	case wire.KindWelcome:
+	case wire.KindGoAway: // it has begun to leave meanwhile
+		g, err := wire.ParseGoAway(payload)
+		if err != nil {
+			return err
+		}
+		return &fault.Error{Op: "peer", Kind: g.Kind, RetryAfter: g.RetryAfter, Detail: "the peer went away", Remote: true}
+	default:
 		return fault.New("link.Dial", fault.Protocol, "the peer answered hello with frame %d", kind)
 	}
 	w, err := wire.ParseWelcome(payload)
@@ -100,7 +112,11 @@ func (l *Link) hear(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer l.bindDeadline(ctx, s)()
+	return l.bound(ctx, s, func() error { return l.hearHello(s) })
+}
+
+// hearHello reads the hello from the control stream.
+func (l *Link) hearHello(s transport.Stream) error {
 	first := make([]byte, 1)
 	if _, err := io.ReadFull(s, first); err != nil {
 		return err
@@ -188,8 +204,9 @@ func (l *Link) charge() (err error) {
 // TLS, three goroutines and ours.
 const connBytes = 64 << 10
 
-// bindDeadline makes reads and writes of s end with ctx; the result undoes it.
-func (l *Link) bindDeadline(ctx context.Context, s transport.Stream) (undo func()) {
+// bound calls f with reads and writes of s that end with ctx. When ctx has
+// ended it fails, also if f did not: the stream's deadlines may be set still.
+func (l *Link) bound(ctx context.Context, s transport.Stream, f func() error) error {
 	if left, ok := rt.Remaining(l.r, ctx); ok {
 		at := l.r.Now().Add(max(left, time.Nanosecond))
 		s.SetReadDeadline(at)
@@ -199,11 +216,13 @@ func (l *Link) bindDeadline(ctx context.Context, s transport.Stream) (undo func(
 		s.SetReadDeadline(l.r.Now())
 		s.SetWriteDeadline(l.r.Now())
 	})
-	return func() {
-		stop()
-		s.SetReadDeadline(0)
-		s.SetWriteDeadline(0)
+	err := f()
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
 	}
+	s.SetReadDeadline(0)
+	s.SetWriteDeadline(0)
+	return err
 }
 
 // refusal turns what a handshake saw into the reason behind it: the peer's

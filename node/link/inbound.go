@@ -96,11 +96,13 @@ func (l *Link) onCall(w *writer, own transport.Stream, c *wire.Call) error {
 // itself, so that it is not evicted meanwhile.
 func (l *Link) admit(w *writer, own transport.Stream, c *wire.Call) (*Inbound, error) {
 	in := &Inbound{callContext: callContext{link: l}, Link: l, id: c.ID, deadline: l.r.Now().Add(c.Budget), out: w, own: own, Hops: c.Hops, Caller: l.Peer(), Idempotent: c.Flags&wire.FlagIdempotent != 0}
-	if c.Flags&wire.FlagForwarded != 0 {
+	if forwarded := c.Flags&wire.FlagForwarded != 0; forwarded || c.Hops > 0 {
 		if !l.vouches() {
-			return in, fault.New("serve", fault.Unauthorized, "only a node may call in the name of others")
+			return in, fault.New("serve", fault.Unauthorized, "only a node may pass on the calls of others")
 		}
-		in.Caller = c.Caller
+		if forwarded {
+			in.Caller = c.Caller
+		}
 	}
 	if own != nil {
 		in.answered = rt.NewEvent(l.r)
@@ -136,6 +138,9 @@ const overloadRetry = 100 * time.Millisecond
 func (l *Link) enter(in *Inbound) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.dead != nil {
+		return fault.New("serve", fault.Draining, "the link has ended")
+	}
 	if l.away && in.id > l.lastSeen {
 		// The peer learns from our GOAWAY that this call was not taken.
 		return fault.New("serve", fault.Draining, "the link is going away")

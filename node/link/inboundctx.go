@@ -93,7 +93,7 @@ func (in *Inbound) cancel(cause error) { in.end(&callState{cause: cause}) }
 // which has entered the table. One timer serves all calls: their deadlines are
 // in the table. Called with the lock held.
 func (l *Link) watchDeadline(in *Inbound) {
-	if !l.expiresAt.IsZero() && !in.deadline.Before(l.expiresAt) {
+	if l.dead != nil || !l.expiresAt.IsZero() && !in.deadline.Before(l.expiresAt) {
 		return
 	}
 	l.expiresAt = in.deadline
@@ -115,7 +115,7 @@ func (l *Link) expireCalls() {
 		l.inbound.Put(in.id, in, 0)
 	}
 	l.expiresAt = l.inbound.NextExpiry()
-	if !l.expiresAt.IsZero() {
+	if !l.expiresAt.IsZero() && l.dead == nil {
 		l.expiry.Reset(l.expiresAt.Sub(l.r.Now()))
 	}
 	l.mu.Unlock()

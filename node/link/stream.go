@@ -197,7 +197,7 @@ func (l *Link) watch(in *Inbound, s transport.Stream) {
 	s.Read(b[:])
 	in.callerGone(fault.CallerGone, "the caller reset its stream")
 	s.CancelRead(codeCancelled)
-	in.answered.Wait(context.Background())
+	in.answered.Wait(l.ctx) // a handler that ignores its context must not hold the link
 }
 
 // answerOwn sends the answer of a call on its own stream.
@@ -221,6 +221,11 @@ func (l *Link) answerOwn(in *Inbound, id uint64, body []byte, err error, execute
 
 // replyLarge sends a reply that is too big for the shared stream.
 func (l *Link) replyLarge(in *Inbound, id uint64, body []byte) error {
+	lease, err := l.deps.Ledger.Acquire(l.scope, "large reply", ledger.Claim{Class: ledger.Queue, Count: 1, Bytes: int64(len(body))})
+	if err != nil {
+		return err
+	}
+	defer lease.Release()
 	ctx, cancel := l.r.WithTimeout(in, l.cfg.WriteTimeout)
 	defer cancel()
 	s, err := l.conn.OpenStream(ctx)

@@ -28,7 +28,8 @@ func (n *newcomer[C]) finish(s *Slot[C], err error) {
 const ErrDuplicate = fault.Superseded
 
 // Admit takes an accepted connection into the pool, waiting for room until
-// ctx ends. On an error the caller refuses the connection with it: Superseded
+// ctx ends. It is in use: the caller calls Done when the peer has been told,
+// so that it is not evicted before. On an error the caller refuses the connection with it: Superseded
 // when another connection to the same peer stays, Overload when there is no
 // room.
 func (p *Pool[C]) Admit(ctx context.Context, c C) (*Slot[C], error) {
@@ -175,8 +176,8 @@ func (p *Pool[C]) room(c C) (victim *Slot[C], ok bool) {
 	return s, true
 }
 
-// add puts the newcomer into the table; the callers of its dial have it in
-// use from this very step.
+// add puts the newcomer into the table; the callers of its dial, or whoever
+// admits it, have it in use from this very step.
 func (p *Pool[C]) add(n *newcomer[C]) *Slot[C] {
 	s := &Slot[C]{Conn: n.conn, pool: p, peer: n.conn.Peer()}
 	ref, err := p.lru.Add(s.peer, s, p.r.Now())
@@ -188,6 +189,8 @@ func (p *Pool[C]) add(n *newcomer[C]) *Slot[C] {
 	p.counts.Peak = max(p.counts.Peak, p.lru.Len())
 	if n.dial != nil {
 		p.settle(n.dial, s, nil)
+	} else {
+		p.lru.Use(s.peer, s.ref)
 	}
 	return s
 }

@@ -18,9 +18,11 @@ func BenchmarkGet(b *testing.B) {
 	ctx := context.Background()
 	for i := range ids {
 		binary.BigEndian.PutUint64(ids[i][:], uint64(i))
-		if _, err := p.Admit(ctx, &conn{peer: ids[i], inc: 1}); err != nil {
+		s, err := p.Admit(ctx, &conn{peer: ids[i], inc: 1})
+		if err != nil {
 			b.Fatal(err)
 		}
+		s.Done()
 	}
 	b.ReportAllocs()
 	i := 0

@@ -165,6 +165,9 @@ func (m *model) checkConns() error {
 		c := s.Conn
 		in[c] = true
 		uses := c.holds + m.pending(c)
+		if !c.dialled && !c.known {
+			uses++ // it is admitted and was not told yet
+		}
 		busy += uses
 		switch {
 		case c.away:

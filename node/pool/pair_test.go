@@ -63,6 +63,7 @@ func (p *pair) dial(ctx context.Context, i int, to transport.PeerID) (*conn, err
 		theirs.Refuse(err)
 	} else {
 		theirs.serve(s)
+		s.Done()
 	}
 	rt.Sleep(context.Background(), p.x.m, p.latency())
 	if theirs.over {

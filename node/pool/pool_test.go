@@ -135,6 +135,7 @@ func (x *world) accept(ctx context.Context, c *conn) error {
 		return err
 	}
 	c.serve(s)
+	s.Done() // as a node does when it has said welcome
 	return nil
 }
 

@@ -133,7 +133,8 @@ func (g *Registry[L]) Put(e Entry[L]) error {
 	defer g.mu.Unlock()
 	k := key{e.Name, e.Provider}
 	if old, _, ok := g.entries.Get(k, now); ok {
-		if e.Epoch == old.Epoch && e.Version < old.Version {
+		hint := e.Epoch == 0 && !e.IsLocal // what others say of a provider has no order
+		if !hint && e.Epoch == old.Epoch && e.Version < old.Version {
 			g.counts.Stale++
 			return fault.New("registry.Put", fault.Superseded, "version %d of %s is older than %d", e.Version, e.Name, old.Version)
 		}

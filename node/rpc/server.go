@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,7 +116,10 @@ func (r *running) serve() {
 	var body []byte
 	err := error(noReturn)
 	// Deferred, so that a handler that ends its task is answered too.
-	defer func() { r.in.Answer(body, err, true) }()
+	defer func() {
+		err, executed := outcome(err)
+		r.in.Answer(body, err, executed)
+	}()
 	body, err = r.s.run(r.in, r.h, &r.req)
 }
 
@@ -133,14 +137,16 @@ func (s *Server) Local(ctx context.Context, h Handler, req *Request) ([]byte, er
 		err  error
 	}
 	res := &result{err: noReturn}
+	mine := *req // the caller may be gone, and use its bytes again, before the handler has returned
+	mine.Body = slices.Clone(req.Body)
 	done := rt.NewEvent(s.r)
 	own, cancel := s.r.WithCancelCause(ctx)
 	defer s.note(cancel)()
 	defer cancel(fault.CallerGone)
 	ok := s.group.Go("rpc/handler", func() {
-		defer s.exit()
 		defer done.Fire()
-		res.body, res.err = s.run(own, h, req)
+		defer s.exit() // first: the next call of this caller finds the permit
+		res.body, res.err = s.run(own, h, &mine)
 	})
 	if !ok {
 		s.exit()
@@ -149,7 +155,11 @@ func (s *Server) Local(ctx context.Context, h Handler, req *Request) ([]byte, er
 	if err := done.Wait(ctx); err != nil {
 		return nil, &fault.Error{Op: "rpc.Call", Kind: fault.KindOf(err), Executed: true, Err: err}
 	}
-	return res.body, markExecuted(res.err)
+	err, executed := outcome(res.err)
+	if executed {
+		err = markExecuted(err)
+	}
+	return res.body, err
 }
 
 // run calls the handler and contains its panic.
@@ -251,6 +261,31 @@ func (s *Server) note(cancel context.CancelCauseFunc) (forget func()) {
 		s.locals.DeleteAny(id)
 		s.mu.Unlock()
 	}
+}
+
+// passed is the error of a handler that has only passed the call on.
+type passed struct{ error }
+
+// Unwrap returns the error itself.
+func (p passed) Unwrap() error { return p.error }
+
+// Passed marks the error of a handler that has only passed the call on: what
+// the error says of the execution counts, and not that the handler has run. It
+// returns nil for a nil err.
+func Passed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return passed{err}
+}
+
+// outcome takes the mark of Passed off and tells whether the call may have
+// been executed.
+func outcome(err error) (error, bool) {
+	if p, ok := err.(passed); ok {
+		return p.error, fault.Executed(p.error)
+	}
+	return err, true
 }
 
 // markExecuted makes the error of a handler say that the call was executed.

@@ -14,7 +14,7 @@ type books struct {
 }
 
 // handshake is an entry for one that has begun.
-type handshake struct{ counted bool }
+type handshake struct{ counted, accepted bool }
 
 func (b *books) stats() transport.Stats {
 	b.mu.Lock()
@@ -22,11 +22,14 @@ func (b *books) stats() transport.Stats {
 	return b.now
 }
 
-func (b *books) beginHandshake() *handshake {
+func (b *books) beginHandshake(accepted bool) *handshake {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.now.Handshaking++
-	return &handshake{counted: true}
+	if accepted {
+		b.now.Accepting++
+	}
+	return &handshake{counted: true, accepted: accepted}
 }
 
 // endHandshake counts h out, once.
@@ -40,6 +43,9 @@ func (b *books) endLocked(h *handshake) {
 	if h.counted {
 		h.counted = false
 		b.now.Handshaking--
+		if h.accepted {
+			b.now.Accepting--
+		}
 	}
 }
 

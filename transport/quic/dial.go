@@ -47,7 +47,7 @@ func (t *Transport) Dial(ctx context.Context, addr transport.Addr, want transpor
 		return nil, transport.ErrClosed
 	}
 	defer t.end(d)
-	h := t.books.beginHandshake()
+	h := t.books.beginHandshake(false)
 	defer t.books.endHandshake(h)
 
 	stop := context.AfterFunc(ctx, func() { d.giveUp(context.Cause(ctx)) })

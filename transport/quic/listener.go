@@ -172,7 +172,7 @@ func (t *Transport) connContext(ctx context.Context, info *quic.ClientInfo) (con
 	}
 	t.ending.Add(1)
 	t.mu.Unlock()
-	h := t.books.beginHandshake()
+	h := t.books.beginHandshake(true)
 	context.AfterFunc(ctx, func() {
 		t.books.endHandshake(h)
 		t.ending.Done()

@@ -126,7 +126,7 @@ var dialCases = []testCase{
 			_, err := a.Dial(p.ctx, b.Addr, b.ID)
 			p.is(err, transport.ErrHandshakeTimeout, "Dial")
 		})
-		p.eventually(func() bool { return b.Stats() == transport.Stats{Handshaking: 1} }, "the accepted handshake is counted")
+		p.eventually(func() bool { return b.Stats() == transport.Stats{Handshaking: 1, Accepting: 1} }, "the accepted handshake is counted")
 		p.Cut()
 		p.join()
 		p.empty(b)
