@@ -21,6 +21,7 @@ func clientLimit() *scenario.Scenario {
 			{Name: "full-limit", Default: "10000", Doc: "the limit of the second act; 0 leaves it out"},
 			{Name: "full-clients", Default: "10500", Doc: "the clients of the second act"},
 		},
+		Sometimes: []string{"refused while full"},
 		Play: func(s *scenario.Stage) {
 			stage(s)
 			crowd(s, "small", s.Int("limit"), s.Int("clients"))

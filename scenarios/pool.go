@@ -19,7 +19,8 @@ func poolBound() *scenario.Scenario {
 			{Name: "cap", Default: "1000", Doc: "connections that the pool may hold"},
 			{Name: "peers", Default: "1500", Doc: "peers that connect, more than the cap"},
 		},
-		Play: playPoolBound,
+		Sometimes: []string{"evicted while a call waited", "refused while full", "duplicate refused"},
+		Play:      playPoolBound,
 	}
 }
 
@@ -31,6 +32,10 @@ func playPoolBound(s *scenario.Stage) {
 	}
 	cfg := node.Config{OpenPeers: true}
 	cfg.Pool.Cap = limit
+	// What may be open besides, in proportion: else the limit of all together
+	// would say little when the cap is small.
+	few := max(4, limit/20)
+	cfg.Handshakes, cfg.Pool.Dials, cfg.Pool.Waiting, cfg.Pool.Closing, cfg.Clients.Limit = few, few, few, few, 1
 	hub := startNode(s, "hub", cfg)
 	let := rt.NewEvent(hub.place.Runtime())
 	hub.provide("hub.echo", node.AdvertiseOptions{})

@@ -20,17 +20,6 @@ var small = map[string]map[string]string{
 	"mesh-4":       {"time": "40s"},
 }
 
-// mustMeet are the rare things that each scenario has to meet in some seed:
-// if it does not, it shows less than it says.
-var mustMeet = map[string][]string{
-	"pool-bound":   {"evicted while a call waited", "refused while full", "duplicate refused"},
-	"pool-order":   {"dial left by its last waiter", "duplicate refused"},
-	"client-limit": {"refused while full"},
-	"service-ttl":  {"expired while being called", "not found before it was swept"},
-	"caller-death": {"cancel met the reply"},
-	"mesh-4":       {"failed over", "duplicate refused"},
-}
-
 const seeds = 50
 
 func play(t testing.TB, s *scenario.Scenario, opt scenario.Options) *scenario.Result {
@@ -104,7 +93,7 @@ func TestEveryScenarioHoldsInEverySeed(t *testing.T) {
 			if len(hashes) != len(results) {
 				t.Errorf("%d seeds took %d different paths", len(results), len(hashes))
 			}
-			for _, name := range mustMeet[s.Name] {
+			for _, name := range s.Sometimes {
 				if met[name] == 0 {
 					t.Errorf("%q was met in none of %d seeds; met: %v", name, len(results), slices.Sorted(maps.Keys(met)))
 				}
