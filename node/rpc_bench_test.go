@@ -82,6 +82,9 @@ func BenchmarkRPC(b *testing.B) {
 	if _, err := server.Advertise("echo", func(_ context.Context, r *node.Request) ([]byte, error) { return r.Body, nil }, node.AdvertiseOptions{}); err != nil {
 		b.Fatal(err)
 	}
+	for client.Status().Pool.Open == 0 {
+		time.Sleep(time.Millisecond)
+	}
 	raw, err := rawquic.New()
 	if err != nil {
 		b.Fatal(err)

@@ -22,6 +22,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal ends the program at once
 	app := cli.App{
 		Name:      "simrun",
 		About:     "Plays a mesh of nodes in a deterministic simulation: the same seed is the same run.",
