@@ -432,3 +432,83 @@ func TestCloseAtAnyMomentEndsEverything(t *testing.T) {
 		})
 	}
 }
+
+func TestCloseCanBeCalledAgain(t *testing.T) {
+	play(t, 10, func(t *testing.T, s *scenario.Stage) {
+		g := startGateway(t, s, node.Config{})
+		for i, name := range []string{"client", "here", "there"} {
+			p := newParty(t, s, name, name, client.Config{})
+			switch i {
+			case 1:
+				if err := p.attach(); err != nil {
+					t.Error(err)
+				}
+			case 2:
+				s.Go("attach", func() { p.attach() })
+				s.Sleep(time.Duration(s.Rand("when").Int64N(int64(2 * time.Millisecond))))
+			}
+			begun := s.Runtime().Now()
+			both := s.Go("close", func() { p.within(time.Minute, func(ctx context.Context) error { p.Close(ctx); return nil }) })
+			p.within(time.Minute, func(ctx context.Context) error { p.Close(ctx); return nil })
+			both.Wait()
+			p.leave()
+			if took := s.Runtime().Now().Sub(begun); took > 10*time.Second {
+				t.Errorf("%s: closing three times took %v", name, took)
+			}
+		}
+		g.close()
+	})
+}
+
+// Whoever advertises without a deadline waits for a gateway; when there will
+// be none any more, the wait is over.
+func TestAnAdvertisementEndsWithItsClient(t *testing.T) {
+	forever := func(p *party) (*scenario.Job, *error) {
+		var got error
+		return p.place.Go("advertise", func() { _, got = p.Advertise(context.Background(), "a", echo, 0, false) }), &got
+	}
+	for name, c := range map[string]struct {
+		attach bool
+		end    func(t *testing.T, s *scenario.Stage, p *party)
+		why    fault.Kind
+	}{
+		"closed, never attached": {false, func(_ *testing.T, _ *scenario.Stage, p *party) { p.leave() }, fault.Cancelled},
+		"closed, and the gateway is silent": {true, func(_ *testing.T, _ *scenario.Stage, p *party) {
+			p.within(time.Minute, func(ctx context.Context) error { p.Close(ctx); return nil })
+		}, fault.Draining},
+		"superseded": {true, func(t *testing.T, s *scenario.Stage, p *party) {
+			newer := newParty(t, s, "there", "client", client.Config{})
+			if err := newer.attach(); err != nil {
+				t.Error(err)
+			}
+			s.Eventually(10*time.Second, "it is over", p.Over().Fired)
+			newer.leave()
+		}, fault.Superseded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, 10, func(t *testing.T, s *scenario.Stage) {
+				g := startGateway(t, s, node.Config{})
+				p := newParty(t, s, "here", "client", client.Config{})
+				if c.attach {
+					if err := p.attach(); err != nil {
+						t.Error(err)
+					}
+					s.Cut(p.place, g.place) // no advertisement arrives, so none is answered
+				}
+				job, err := forever(p)
+				s.Sleep(100 * time.Millisecond)
+				if job.Done() {
+					t.Errorf("it has not waited: %v", *err)
+				}
+				c.end(t, s, p)
+				s.Eventually(5*time.Second, "Advertise returns", job.Done)
+				if *err == nil || fault.KindOf(*err) != c.why {
+					t.Errorf("it ended with %v, want %v", *err, c.why)
+				}
+				s.HealAll()
+				p.leave()
+				g.close()
+			})
+		})
+	}
+}

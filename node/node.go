@@ -62,7 +62,7 @@ type Node struct {
 	addr     transport.Addr
 	serving  bool
 	draining bool
-	versions uint64 // of local services: each advertisement has a higher one
+	versions uint64 // of local services: each has a higher one than those before it
 	cleanup  CleanupStats
 	closed   Leftovers
 }

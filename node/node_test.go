@@ -522,11 +522,15 @@ type attached struct {
 }
 
 func newClient(t *testing.T, s *scenario.Stage, name string, gateway *member) (*attached, transport.Transport) {
+	return newClientOf(t, s, name, gateway, client.Config{})
+}
+
+func newClientOf(t *testing.T, s *scenario.Stage, name string, gateway *member, cfg client.Config) (*attached, transport.Transport) {
 	c := &attached{t: t, place: s.Place(name)}
 	tr := c.place.Transport(idOf(s, name), transport.Config{})
 	var err error
-	c.client, err = client.New(client.Config{Realm: testRealm, Gateways: []client.Gateway{{ID: gateway.id, Addr: gateway.place.Addr()}}},
-		client.Deps{Runtime: c.place.Runtime(), Transport: tr, ID: idOf(s, name)})
+	cfg.Realm, cfg.Gateways = testRealm, []client.Gateway{{ID: gateway.id, Addr: gateway.place.Addr()}}
+	c.client, err = client.New(cfg, client.Deps{Runtime: c.place.Runtime(), Transport: tr, ID: idOf(s, name)})
 	if err != nil {
 		t.Error(err)
 	}

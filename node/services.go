@@ -37,8 +37,9 @@ type Service struct {
 	h    Handler
 	ttl  time.Duration
 	once bool
-	gone bool   // withdrawn; guarded by the node's lock, as is last
-	last uint64 // the version of the latest advertisement
+	gone bool // withdrawn; guarded by the node's lock
+
+	version uint64 // of two services of one name the younger one has the higher version
 }
 
 // Name is the name under which it is called.
@@ -46,7 +47,8 @@ func (s *Service) Name() string { return s.name }
 
 // Advertise provides a service under name, from this process. Advertising the
 // same name again replaces the handler. Errors: Invalid for a malformed name,
-// Overload when a limit is reached, Draining.
+// Overload when a limit is reached, Draining, Superseded when somebody else has
+// advertised the name meanwhile.
 func (n *Node) Advertise(name string, h Handler, opt AdvertiseOptions) (*Service, error) {
 	if err := wire.ValidName(name); err != nil {
 		return nil, fault.New("node.Advertise", fault.Invalid, "%v", err)
@@ -58,6 +60,8 @@ func (n *Node) Advertise(name string, h Handler, opt AdvertiseOptions) (*Service
 	s.ttl = min(max(s.ttl, n.cfg.Registry.MinTTL), n.cfg.Registry.MaxTTL)
 	n.mu.Lock()
 	draining := n.draining
+	n.versions++
+	s.version = n.versions
 	n.mu.Unlock()
 	if draining {
 		return nil, fault.New("node.Advertise", fault.Draining, "the node is shutting down")
@@ -76,7 +80,7 @@ func (n *Node) Advertise(name string, h Handler, opt AdvertiseOptions) (*Service
 }
 
 // Renew advertises the service again, for another TTL. After Withdraw it does
-// nothing.
+// nothing. The error is Superseded while another one has taken over its name.
 func (s *Service) Renew() error {
 	if err := s.renew(); err != nil || !s.withdrawn() {
 		return err
@@ -93,19 +97,11 @@ func (s *Service) withdrawn() bool {
 
 func (s *Service) renew() error {
 	n := s.n
-	n.mu.Lock()
-	n.versions++
-	version := n.versions
-	gone := s.gone
-	if !gone {
-		s.last = version
-	}
-	n.mu.Unlock()
-	if gone {
+	if s.withdrawn() {
 		return nil
 	}
 	err := n.registry.Put(registry.Entry[rpc.Handler]{
-		Name: s.name, Provider: n.deps.ID, Owner: n.self(), Version: version, TTL: s.ttl, Local: s.h, IsLocal: true,
+		Name: s.name, Provider: n.deps.ID, Owner: n.self(), Version: s.version, TTL: s.ttl, Local: s.h, IsLocal: true,
 	})
 	if err != nil {
 		return fault.Wrap("node.Advertise", err)
@@ -127,11 +123,8 @@ func (s *Service) Withdraw() {
 // its name has a later version, and stays.
 func (s *Service) remove() {
 	n := s.n
-	n.mu.Lock()
-	last := s.last
-	n.mu.Unlock()
 	n.services.Delete(s.name, s)
-	if n.registry.Remove(s.name, n.deps.ID, n.self(), last) {
+	if n.registry.Remove(s.name, n.deps.ID, n.self(), s.version) {
 		n.withdrawIfLast(s.name)
 	}
 }
@@ -168,7 +161,10 @@ func (n *Node) withdrawIfLast(name string) {
 // passed.
 func (n *Node) renewLoop() {
 	n.services.Run(n.ctx, func(s *Service) {
-		if err := s.Renew(); err != nil {
+		switch err := s.Renew(); {
+		case fault.KindOf(err) == fault.Superseded:
+			n.services.Delete(s.name, s)
+		case err != nil:
 			n.log.Warn("service not renewed", "service", s.name, "err", err)
 		}
 	})

@@ -19,7 +19,7 @@ import (
 func BenchmarkCall(b *testing.B) {
 	const nodes, callers = 10, 16
 	b.ReportAllocs()
-	w := sim.New(sim.Config{Seed: 1})
+	w := sim.New(sim.Config{Seed: 1, NoSites: true})
 	defer w.Close()
 	net := netsim.New(netsim.Config{Runtime: w.Machine("network"), Link: netsim.Link{Latency: time.Millisecond}})
 	var all []*node.Node

@@ -38,6 +38,9 @@ func (l *Link) Incarnation() uint64 { return l.hello.Session }
 
 // Alive asks the peer for a sign of life and waits for it until ctx ends.
 func (l *Link) Alive(ctx context.Context) bool {
+	if l.greeted.Wait(ctx) != nil { // the peer takes nothing but a welcome yet
+		return false
+	}
 	l.mu.Lock()
 	l.pings++
 	id := l.pings

@@ -83,6 +83,7 @@ func (l *Link) sayHello(s transport.Stream, role wire.Role) error {
 	}
 	l.hello = wire.Hello{MaxCalls: w.MaxCalls, Session: w.Session, Role: wire.RolePeer, Realm: l.cfg.Realm}
 	l.start(s, rd)
+	l.greeted.Fire()
 	return nil
 }
 
@@ -168,7 +169,9 @@ func (l *Link) start(s transport.Stream, rd *wire.Reader) {
 // Welcome admits the peer. It does not wait for the answer to arrive.
 func (l *Link) Welcome() error {
 	w := wire.Welcome{Version: wire.Version, MaxCalls: uint32(l.cfg.MaxCalls), Session: l.cfg.Incarnation}
-	return l.Tell(func(b []byte) []byte { return wire.AppendWelcome(b, &w) })
+	err := l.Tell(func(b []byte) []byte { return wire.AppendWelcome(b, &w) })
+	l.greeted.Fire()
+	return err
 }
 
 // Refuse ends a link that does not run, and tells the peer why. It may block
@@ -185,6 +188,7 @@ func (l *Link) Refuse(err error) {
 	if l.control != nil {
 		l.control.stop(err)
 	}
+	l.greeted.Fire() // whoever waits for the welcome finds the link ended
 	l.group.Close()
 	l.group.Wait(context.Background())
 	l.lease.Release()

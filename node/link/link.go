@@ -66,6 +66,7 @@ type Link struct {
 	control *writer
 	reader  *wire.Reader // of the control stream
 	calls   *writer      // the shared stream for our calls, opened by the first one
+	greeted *rt.Event    // the peer may hear of us: of an accepted link after the welcome
 	acked   *rt.Event    // the peer has acknowledged our GOAWAY
 	quiet   *rt.Event    // after a GOAWAY in either direction: no call of ours is left
 	ended   *rt.Event    // Run is over, or the link never ran
@@ -108,10 +109,10 @@ func newLink(d Deps, cfg Config, conn transport.Conn, dialled bool) *Link {
 	}
 	l := &Link{
 		r: r, cfg: cfg, deps: d, conn: conn, dialled: dialled,
-		log:   d.Log.With("peer", shortID(conn.Peer())),
-		scope: d.Ledger.Scope(cfg.Realm, conn.Peer()),
-		group: rt.NewGroup(r),
-		acked: rt.NewEvent(r), quiet: rt.NewEvent(r), ended: rt.NewEvent(r),
+		log:     d.Log.With("peer", shortID(conn.Peer())),
+		scope:   d.Ledger.Scope(cfg.Realm, conn.Peer()),
+		group:   rt.NewGroup(r),
+		greeted: rt.NewEvent(r), acked: rt.NewEvent(r), quiet: rt.NewEvent(r), ended: rt.NewEvent(r),
 		pong: rt.NewEvent(r), mu: rt.NewMutex(r),
 		answered: &callState{cause: context.Canceled},
 		inbound:  bounded.NewMap[uint64, *Inbound]("calls in", cfg.MaxCalls),

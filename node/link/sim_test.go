@@ -53,6 +53,7 @@ type side struct {
 	links  []*link.Link // that run or ran
 	gone   int          // how often a peer asked us to go away
 	frame  func(kind byte, payload []byte) error
+	routed func(in *link.Inbound) // as a call finds its handler, by the task that reads it
 	usage  *usage
 	group  *rt.Group
 	ctx    context.Context
@@ -190,6 +191,9 @@ func (s *side) live() *link.Link {
 // The services, by name. The body begins with the id of the call and a
 // duration in milliseconds.
 func (s *side) route(in *link.Inbound) (rpc.Handler, error) {
+	if s.routed != nil {
+		s.routed(in)
+	}
 	switch in.Name {
 	case "echo", "slow", "deaf", "fail", "panic", "big":
 		return s.handle, nil

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -375,5 +376,45 @@ func TestAnEntryThatWasFoundDoesNotChange(t *testing.T) {
 	s.g.Drop(itself(1))
 	if found[0].Version != 1 {
 		t.Fatalf("the entry has changed to version %d", found[0].Version)
+	}
+}
+
+// What others say of a provider has no order: the versions are those of
+// whatever run of the provider they know of.
+func TestALaterHintReplacesAnEarlierOneAndNeverWhatTheProviderSaid(t *testing.T) {
+	s := newStage(registry.Config{})
+	defer s.w.Close()
+	at := func(port uint16) transport.Addr {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), port)
+	}
+	hint := func(teller byte, version uint64, port uint16) error {
+		return s.g.Put(entry{Name: "a", Provider: peer(9), Owner: itself(teller), Version: version, Addr: at(port), Hops: 1})
+	}
+	said := func(epoch, version uint64, port uint16) error {
+		return s.g.Put(entry{Name: "a", Provider: peer(9), Owner: itself(9), Epoch: epoch, Version: version, Addr: at(port)})
+	}
+	is := func(what string, err error, kind fault.Kind, port uint16) {
+		t.Helper()
+		if fault.KindOf(err) != kind {
+			t.Errorf("%s: %v", what, err)
+		}
+		if got := s.lookup("a"); len(got) != 1 || got[0].Addr != at(port) {
+			t.Errorf("%s: known are %v, not the one at port %d", what, got, port)
+		}
+		if err := s.g.Audit(); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	is("the first hint", hint(1, 50, 1), fault.Other, 1)
+	is("a lower version from the same teller", hint(1, 3, 2), fault.Other, 2)
+	is("a lower version from another teller", hint(2, 2, 3), fault.Other, 3)
+	is("the provider itself", said(7, 1, 4), fault.Other, 4)
+	is("a hint with a higher version", hint(1, 99, 5), fault.Superseded, 4)
+	is("the next word of the provider", said(7, 2, 6), fault.Other, 6)
+	is("its earlier word, late", said(7, 1, 7), fault.Superseded, 6)
+	is("its next run", said(8, 1, 8), fault.Other, 8)
+	s.pass(2 * time.Hour)
+	if err := hint(1, 1, 9); err != nil {
+		t.Errorf("a hint when the provider's word has expired: %v", err)
 	}
 }

@@ -370,6 +370,70 @@ func TestALocalHandlerComesFirstAndKeepsToTheLimits(t *testing.T) {
 	})
 }
 
+// The caller may use its bytes again when the call is over; a handler that is
+// still running has its own.
+func TestALocalHandlerHasACopyOfTheBody(t *testing.T) {
+	seeds(t, 5, rpc.CallerConfig{}, rpc.ServerConfig{}, func(t *testing.T, x *world) {
+		read := ""
+		x.known = append(x.known, rpc.Provider{ID: id(9), Local: func(_ context.Context, req *rpc.Request) ([]byte, error) {
+			rt.Sleep(context.Background(), x.m, time.Second)
+			read = string(req.Body)
+			copy(req.Body, "THEIRS")
+			return nil, nil
+		}})
+		body := []byte("first.")
+		if _, _, err := x.call(100*time.Millisecond, &rpc.Request{Name: "a", Body: body}); fault.KindOf(err) != fault.Deadline {
+			t.Errorf("it was not abandoned: %v", err)
+		}
+		copy(body, "second")
+		rt.Sleep(context.Background(), x.m, 2*time.Second)
+		if read != "first." || string(body) != "second" {
+			t.Errorf("the handler read %q, the caller has %q", read, body)
+		}
+	})
+}
+
+// A handler that has only passed the call on says whether it was executed; of
+// any other handler that is known: it has run.
+func TestALocalHandlerThatPassesACallOnSaysWhetherItWasExecuted(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		err      error
+		tries    int
+		executed bool
+	}{
+		{"passed on, and not taken", rpc.Passed(remote(fault.Overload, false)), 1, false},
+		{"passed on, and gone", rpc.Passed(remote(fault.Unreachable, false)), 1, false},
+		{"passed on, and cut while it ran", rpc.Passed(remote(fault.Unreachable, true)), 0, true},
+		{"its own", remote(fault.Overload, false), 0, true},
+		{"its own, without a kind", errors.New("as it was told to"), 0, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, other := range []bool{true, false} {
+				seeds(t, 5, rpc.CallerConfig{}, rpc.ServerConfig{}, func(t *testing.T, x *world) {
+					x.known = append(x.known, rpc.Provider{ID: id(9), Local: func(context.Context, *rpc.Request) ([]byte, error) { return nil, c.err }})
+					if other {
+						x.provide(1, answer{})
+					}
+					_, _, err := x.call(time.Second, &rpc.Request{Name: "a"})
+					if other && (len(x.tried) != c.tries || (err == nil) != (c.tries == 1)) {
+						t.Errorf("tried %d others: %v", len(x.tried), err)
+					}
+					if err != nil && fault.Executed(err) != c.executed {
+						t.Errorf("executed is %v: %v", fault.Executed(err), err)
+					}
+					if !other && err == nil {
+						t.Error("an answer, and nobody else provides it")
+					}
+				})
+			}
+		})
+	}
+	if rpc.Passed(nil) != nil {
+		t.Error("a success became an error")
+	}
+}
+
 func TestAHandlerThatIgnoresItsContextIsAbandoned(t *testing.T) {
 	w := sim.New(sim.Config{})
 	defer w.Close()
