@@ -29,9 +29,9 @@ const ErrDuplicate = fault.Superseded
 
 // Admit takes an accepted connection into the pool, waiting for room until
 // ctx ends. It is in use: the caller calls Done when the peer has been told,
-// so that it is not evicted before. On an error the caller refuses the connection with it: Superseded
-// when another connection to the same peer stays, Overload when there is no
-// room.
+// so that it is not evicted before. On an error the caller refuses the
+// connection with it: Superseded when another connection to the same peer
+// stays, Overload when there is no room.
 func (p *Pool[C]) Admit(ctx context.Context, c C) (*Slot[C], error) {
 	return p.admit(ctx, c, nil)
 }
