@@ -141,9 +141,12 @@ func TestFullScale(t *testing.T) {
 	}
 }
 
-func TestTheFIFOStrategyHoldsToo(t *testing.T) {
+func TestTheOtherStrategiesHoldToo(t *testing.T) {
 	for _, s := range scenarios.All() {
 		play(t, s, scenario.Options{Seed: 1, Strategy: "fifo", Set: small[s.Name]})
+		for seed := range uint64(5) {
+			play(t, s, scenario.Options{Seed: seed, Strategy: "pct:3", Set: small[s.Name]})
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 type choice struct {
 	Scenario string            `arg:"" help:"Name of a scenario, or all."`
 	Set      map[string]string `help:"Set a parameter of the scenario: --set cap=100." placeholder:"KEY=VALUE"`
-	Strategy string            `help:"The scheduler: random or fifo." default:"random" placeholder:"NAME"`
+	Strategy string            `help:"The scheduler: random, fifo, or pct:DEPTH:STEPS for bugs of few changes in the right places." default:"random" placeholder:"NAME"`
 	JSON     bool              `help:"Print JSON, a line for each run." name:"json"`
 }
 

@@ -14,6 +14,7 @@ package scenario
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/maculamesh/macula/rt"
@@ -43,7 +44,7 @@ type Param struct {
 // Options choose one run of a scenario.
 type Options struct {
 	Seed     uint64
-	Strategy string                         // "random" or "fifo"; empty is random
+	Strategy string                         // "random", "fifo" or "pct:DEPTH:STEPS"; empty is random
 	Set      map[string]string              // values of parameters; for lookup only
 	Trace    func(sim.Record)               // told every decision; may be nil
 	Watch    func(*sim.World) (stop func()) // puts a watchdog beside the world; may be nil
@@ -183,7 +184,27 @@ func strategy(name string) (sim.Strategy, error) {
 	case "fifo":
 		return sim.FIFO(), nil
 	}
-	return nil, fmt.Errorf("there is no strategy %q; there are random and fifo", name)
+	if s, ok := pct(name); ok {
+		return s, nil
+	}
+	return nil, fmt.Errorf("there is no strategy %q; there are random, fifo and pct, as pct:DEPTH or pct:DEPTH:STEPS too", name)
+}
+
+// pct reads the name of the strategy pct with its numbers.
+func pct(name string) (sim.Strategy, bool) {
+	parts := strings.Split(name, ":")
+	depth, steps := 3, 0
+	if parts[0] != "pct" || len(parts) > 3 {
+		return nil, false
+	}
+	for i, p := range parts[1:] {
+		n, err := strconv.Atoi(p)
+		if err != nil || n < 1 {
+			return nil, false
+		}
+		*[]*int{&depth, &steps}[i] = n
+	}
+	return sim.PCT(depth, steps), true
 }
 
 // Play runs the scenario once. The error says what is wrong with the options;
