@@ -107,7 +107,9 @@ func (n *Node) servePeer(ctx context.Context, l *link.Link, release func()) {
 	release() // from here on it is one of those who wait for room in the pool
 	slot, err := n.pool.Admit(ctx, l)
 	if err != nil {
-		n.mark("refused while full")
+		if fault.KindOf(err) == fault.Overload {
+			n.mark("refused while full")
+		}
 		n.log.Debug("peer refused", "peer", ident.Short(l.Peer()), "err", err)
 		l.Refuse(err)
 		return
@@ -181,7 +183,9 @@ func (p *peerControl) GoneAway(l *link.Link, why fault.Kind) {
 func (n *Node) serveClient(l *link.Link, release func()) {
 	s, older, err := n.clients.Admit(l.Peer(), l)
 	if err != nil {
-		n.mark("refused while full")
+		if fault.KindOf(err) == fault.Overload {
+			n.mark("refused while full")
+		}
 		n.log.Debug("client refused", "client", ident.Short(l.Peer()), "err", err)
 		l.Refuse(err)
 		return

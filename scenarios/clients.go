@@ -16,12 +16,21 @@ func clientLimit() *scenario.Scenario {
 		Name:  "client-limit",
 		Shows: "150 clients at a limit of 100: exactly 50 are refused, with a time to come back; then 10,500 at 10,000",
 		Params: []scenario.Param{
-			{Name: "limit", Default: "100", Doc: "clients that may be attached"},
+			{Name: "limit", Default: "100", Least: "2", Doc: "clients that may be attached"},
 			{Name: "clients", Default: "150", Doc: "clients that come, more than the limit"},
 			{Name: "full-limit", Default: "10000", Doc: "the limit of the second act; 0 leaves it out"},
 			{Name: "full-clients", Default: "10500", Doc: "the clients of the second act"},
 		},
 		Sometimes: []string{"refused while full"},
+		Valid: func(number func(string) int) error {
+			for _, act := range []string{"", "full-"} {
+				limit, clients := number(act+"limit"), number(act+"clients")
+				if limit > 0 && (clients <= limit || limit < 2) {
+					return fmt.Errorf("%sclients=%d does not overrun %slimit=%d, which is at least 2", act, clients, act, limit)
+				}
+			}
+			return nil
+		},
 		Play: func(s *scenario.Stage) {
 			stage(s)
 			crowd(s, "small", s.Int("limit"), s.Int("clients"))
@@ -38,9 +47,6 @@ const attaching = 32
 
 // crowd lets more clients come than a gateway takes.
 func crowd(s *scenario.Stage, act string, limit, count int) {
-	if !s.Check(count > limit && limit > 1, "the parameters make sense", "%d clients do not overrun a limit of %d", count, limit) {
-		return
-	}
 	cfg := node.Config{}
 	cfg.Clients.Limit = limit
 	gw := startNode(s, act+"-gateway", cfg)

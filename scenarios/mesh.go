@@ -84,6 +84,36 @@ func startMemberAs(s *scenario.Stage, place, as string, cfg node.Config, watched
 	return m
 }
 
+// meshOf starts nodes that know each other, with the same links between all.
+func meshOf(s *scenario.Stage, link scenario.Link, cfg node.Config, names ...string) []*member {
+	for _, name := range names {
+		s.Place(name)
+	}
+	s.SetLinks(link)
+	members := make([]*member, len(names))
+	for i, name := range names {
+		c := cfg
+		for _, other := range names {
+			if other != name {
+				c.Bootstrap = append(c.Bootstrap, peerOf(s, other))
+			}
+		}
+		members[i] = startNode(s, name, c)
+	}
+	s.Eventually(time.Minute, "the nodes find each other", func() bool { return converged(members) })
+	return members
+}
+
+// converged reports whether every node has a connection to every other.
+func converged(members []*member) bool {
+	for _, m := range members {
+		if m.node == nil || m.peers() != len(members)-1 {
+			return false
+		}
+	}
+	return true
+}
+
 // start makes the node and lets it serve.
 func (m *member) start() {
 	n, err := node.New(m.cfg, node.Deps{

@@ -17,8 +17,8 @@ func mesh4() *scenario.Scenario {
 		Name:  "mesh-4",
 		Shows: "four nodes that call each other through loss, a partition, a crash and a restart: every call ends once and in time, and the mesh converges",
 		Params: []scenario.Param{
-			{Name: "rate", Default: "10", Doc: "calls a second of each node"},
-			{Name: "time", Default: "60s", Doc: "how long they call"},
+			{Name: "rate", Default: "10", Least: "1", Doc: "calls a second of each node"},
+			{Name: "time", Default: "60s", Least: "12s", Doc: "how long they call"},
 		},
 		Sometimes: []string{"failed over", "duplicate refused"},
 		Play:      playMesh4,

@@ -16,20 +16,23 @@ func poolBound() *scenario.Scenario {
 		Name:  "pool-bound",
 		Shows: "1,500 peers through a pool of 1,000: the least recently used idle connection makes room and is closed, one in use is never cut",
 		Params: []scenario.Param{
-			{Name: "cap", Default: "1000", Doc: "connections that the pool may hold"},
+			{Name: "cap", Default: "1000", Least: "1", Doc: "connections that the pool may hold"},
 			{Name: "peers", Default: "1500", Doc: "peers that connect, more than the cap"},
 		},
 		Sometimes: []string{"evicted while a call waited", "refused while full", "duplicate refused"},
-		Play:      playPoolBound,
+		Valid: func(number func(string) int) error {
+			if number("peers") <= number("cap") {
+				return fmt.Errorf("%d peers do not overrun a pool of %d", number("peers"), number("cap"))
+			}
+			return nil
+		},
+		Play: playPoolBound,
 	}
 }
 
 func playPoolBound(s *scenario.Stage) {
 	stage(s)
 	limit, count := s.Int("cap"), s.Int("peers")
-	if !s.Check(count > limit && limit > 0, "the parameters make sense", "%d peers do not overrun a pool of %d", count, limit) {
-		return
-	}
 	cfg := node.Config{OpenPeers: true}
 	cfg.Pool.Cap = limit
 	// What may be open besides, in proportion: else the limit of all together

@@ -19,41 +19,11 @@ func serviceTTL() *scenario.Scenario {
 		Name:  "service-ttl",
 		Shows: "a service is not found from the very instant its time to live ends, swept or not; renewing keeps it; its owner takes it along",
 		Params: []scenario.Param{
-			{Name: "services", Default: "10", Doc: "services that are not renewed, each with a time to live of its own"},
+			{Name: "services", Default: "10", Least: "1", Doc: "services that are not renewed, each with a time to live of its own"},
 		},
 		Sometimes: []string{"expired while being called", "not found before it was swept"},
 		Play:      playServiceTTL,
 	}
-}
-
-// meshOf starts nodes that know each other, with the same links between all.
-func meshOf(s *scenario.Stage, link scenario.Link, cfg node.Config, names ...string) []*member {
-	for _, name := range names {
-		s.Place(name)
-	}
-	s.SetLinks(link)
-	members := make([]*member, len(names))
-	for i, name := range names {
-		c := cfg
-		for _, other := range names {
-			if other != name {
-				c.Bootstrap = append(c.Bootstrap, peerOf(s, other))
-			}
-		}
-		members[i] = startNode(s, name, c)
-	}
-	s.Eventually(time.Minute, "the nodes find each other", func() bool { return converged(members) })
-	return members
-}
-
-// converged reports whether every node has a connection to every other.
-func converged(members []*member) bool {
-	for _, m := range members {
-		if m.node == nil || m.peers() != len(members)-1 {
-			return false
-		}
-	}
-	return true
 }
 
 const hop = 2 * time.Millisecond // the latency of the stories that measure in round trips

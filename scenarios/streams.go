@@ -16,7 +16,7 @@ func streamCleanup() *scenario.Scenario {
 		Name:  "stream-cleanup",
 		Shows: "ten clients leave in five ways with calls in flight both ways: their streams, services and calls leave with them, on both sides",
 		Params: []scenario.Param{
-			{Name: "clients", Default: "10", Doc: "clients that leave"},
+			{Name: "clients", Default: "10", Least: "1", Doc: "clients that leave"},
 		},
 		Play: playStreamCleanup,
 	}
@@ -152,7 +152,7 @@ func callerDeath() *scenario.Scenario {
 		Name:  "caller-death",
 		Shows: "a caller that gives up, leaves or dies frees its call at once, and the handler's context ends within a round trip",
 		Params: []scenario.Param{
-			{Name: "rounds", Default: "20", Doc: "rounds of the race between a reply and a cancellation"},
+			{Name: "rounds", Default: "20", Least: "1", Doc: "rounds of the race between a reply and a cancellation"},
 		},
 		Sometimes: []string{"cancel met the reply"},
 		Play:      playCallerDeath,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -33,7 +32,8 @@ func main() {
 		Now:       time.Now,
 		Procs:     atProcs,
 		Watch:     watch,
-		WriteFile: writeFile,
+		MakeDir:   func(name string) error { return os.MkdirAll(name, 0o755) },
+		WriteFile: func(name string, data []byte) error { return os.WriteFile(name, data, 0o644) },
 		ReadFile:  os.ReadFile,
 		Progress:  progress(),
 	}
@@ -47,14 +47,6 @@ func watch(w *sim.World) (stop func()) {
 		s.WriteTo(os.Stderr)
 		os.Exit(cli.Internal)
 	}})
-}
-
-// writeFile writes a file and makes its folder.
-func writeFile(name string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(name, data, 0o644)
 }
 
 // progress draws a bar on a terminal, and is nil elsewhere.

@@ -97,7 +97,7 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 	}
 	switch {
-	case e.Detail != "" && e.Err != nil:
+	case e.Detail != "" && e.Err != nil && e.Err != context.DeadlineExceeded && e.Err != context.Canceled:
 		b.WriteString(e.Detail)
 		b.WriteString(": ")
 		b.WriteString(e.Err.Error())

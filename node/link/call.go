@@ -273,7 +273,11 @@ func callerFault(ctx context.Context, executed bool) error {
 	if kind == fault.Other {
 		kind = fault.Cancelled
 	}
-	return &fault.Error{Op: "link.Call", Kind: kind, Executed: executed, Err: cause}
+	detail := "the caller gave up"
+	if kind == fault.Deadline {
+		detail = "no answer in the time that the call had"
+	}
+	return &fault.Error{Op: "link.Call", Kind: kind, Executed: executed, Detail: detail, Err: cause}
 }
 
 func appendCall(buf []byte, id uint64, req *Request, budget time.Duration) []byte {

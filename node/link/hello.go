@@ -245,7 +245,8 @@ func dialFault(ctx context.Context, err error) error {
 	case errors.As(err, &f):
 		return err
 	case ctx.Err() != nil:
-		return fault.Wrap("link", context.Cause(ctx))
+		cause := context.Cause(ctx)
+		return &fault.Error{Op: "link", Kind: fault.KindOf(cause), Detail: "no answer in time", Err: cause}
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return &fault.Error{Op: "hello", Kind: fault.Unreachable, Detail: "the peer did not answer in time", Err: err}
 	}

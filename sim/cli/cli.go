@@ -33,9 +33,10 @@ type App struct {
 	Scenarios []*scenario.Scenario
 	Stdout    io.Writer
 	Stderr    io.Writer
-	Now       func() time.Time                     // the real clock, for speeds
-	Procs     func(n int, f func())                // runs f at that GOMAXPROCS; nil leaves it as it is
-	WriteFile func(name string, data []byte) error // for sweep --out; makes the folder
+	Now       func() time.Time        // the real clock, for speeds
+	Procs     func(n int, f func())   // runs f at that GOMAXPROCS; nil leaves it as it is
+	MakeDir   func(name string) error // for sweep --out
+	WriteFile func(name string, data []byte) error
 	ReadFile  func(name string) ([]byte, error)
 	Progress  func(scenario string, done, of, failures int) // of a sweep, after each run; may be nil
 	Watch     func(*sim.World) (stop func())                // puts a watchdog of the real clock beside a world; may be nil

@@ -19,6 +19,12 @@ func app(out, errs *bytes.Buffer) *cli.App {
 	runs := 0
 	files := map[string][]byte{}
 	return &cli.App{
+		MakeDir: func(name string) error {
+			if name == "nowhere" {
+				return errors.New("read-only")
+			}
+			return nil
+		},
 		WriteFile: func(name string, data []byte) error { files[name] = data; return nil },
 		ReadFile: func(name string) ([]byte, error) {
 			if data, ok := files[name]; ok {
@@ -29,7 +35,7 @@ func app(out, errs *bytes.Buffer) *cli.App {
 		Name: "simtest", About: "A test.", Version: "v0", Stdout: out, Stderr: errs, Now: func() time.Time { return time.Unix(0, 0) },
 		Scenarios: []*scenario.Scenario{
 			{
-				Name: "good", Shows: "nothing", Params: []scenario.Param{{Name: "n", Default: "1", Doc: "a number"}},
+				Name: "good", Shows: "nothing", Params: []scenario.Param{{Name: "n", Default: "1", Least: "1", Doc: "a number"}},
 				Play: func(s *scenario.Stage) { s.Peak("n", 10, s.Int("n")); s.Mark("rare"); s.Factf("a fact") },
 			},
 			{Name: "bad", Shows: "a violation", Play: func(s *scenario.Stage) {
@@ -83,6 +89,9 @@ func TestExitCodes(t *testing.T) {
 		{"run good --trace --kinds luck", cli.Usage, "luck"},
 		{"verify good --seeds 0", cli.Usage, "at least one"},
 		{"fly", cli.Usage, "fly"},
+		{"sweep good --out nowhere", cli.Usage, "--out=nowhere: read-only"},
+		{"sweep good --jobs=-1", cli.Usage, "--jobs"},
+		{"run good --set n=0", cli.Usage, "at least 1"},
 		{"", cli.Held, "Exit codes"},
 		{"run --help", cli.Held, "--seed"},
 	} {
@@ -186,5 +195,26 @@ func TestTheTraceGoesToStandardError(t *testing.T) {
 	_, out, errs := run("run", "good", "--trace", "--kinds", "note")
 	if !strings.Contains(errs, "rare") || strings.Contains(errs, "pick") || strings.Contains(out, " note ") {
 		t.Errorf("stdout:\n%s\nstderr:\n%s", out, errs)
+	}
+}
+
+func TestAnInterruptedRunEndsAtOnce(t *testing.T) {
+	var o, e bytes.Buffer
+	a := app(&o, &e)
+	ctx, cancel := context.WithCancel(context.Background())
+	a.Scenarios = []*scenario.Scenario{{Name: "endless", Shows: "no end", Limit: 1 << 62, Play: func(s *scenario.Stage) {
+		for i := 0; ; i++ {
+			if i == 2000 {
+				cancel()
+			}
+			s.Sleep(time.Second)
+		}
+	}}}
+	if code := a.Main(ctx, []string{"run", "endless"}); code != cli.Internal || !strings.Contains(o.String(), "interrupted") {
+		t.Errorf("exit code %d:\n%s%s", code, o.String(), e.String())
+	}
+	o.Reset()
+	if code := a.Main(ctx, []string{"sweep", "endless", "--seeds", "3"}); code != cli.Internal || !strings.Contains(e.String(), "interrupted") {
+		t.Errorf("sweep: exit code %d:\n%s%s", code, o.String(), e.String())
 	}
 }

@@ -14,6 +14,7 @@ func writeJSON(out io.Writer, v any) error { return json.NewEncoder(out).Encode(
 type paramJSON struct {
 	Name    string `json:"name"`
 	Default string `json:"default"`
+	Least   string `json:"least,omitempty"`
 	Doc     string `json:"doc"`
 }
 

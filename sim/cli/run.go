@@ -33,8 +33,11 @@ func (c *choice) scenarios(a *App) ([]*scenario.Scenario, error) {
 	return list, nil
 }
 
-func (c *choice) options(a *App, seed uint64) scenario.Options {
-	return scenario.Options{Seed: seed, Strategy: c.Strategy, Set: c.Set, Watch: a.Watch}
+func (c *choice) options(ctx context.Context, a *App, seed uint64) scenario.Options {
+	return scenario.Options{
+		Seed: seed, Strategy: c.Strategy, Set: c.Set, Watch: a.Watch,
+		Stop: func() bool { return ctx.Err() != nil },
+	}
 }
 
 type runCmd struct {
@@ -60,7 +63,7 @@ func (c *runCmd) Run(ctx context.Context, a *App) error {
 			fmt.Fprintf(a.Stderr, "%s: interrupted\n", a.Name)
 			break
 		}
-		opt := c.options(a, c.Seed)
+		opt := c.options(ctx, a, c.Seed)
 		opt.Trace = trace
 		begun := a.Now()
 		res, err := scenario.Play(s, opt)

@@ -63,6 +63,14 @@ func (c *sweepCmd) Run(ctx context.Context, a *App) error {
 	if err != nil {
 		return err
 	}
+	if c.Jobs < 0 {
+		return fmt.Errorf("--jobs=%d: want at least one, or none for one on each processor", c.Jobs)
+	}
+	if c.Out != "" {
+		if err := a.MakeDir(c.Out); err != nil {
+			return fmt.Errorf("--out=%s: %w", c.Out, err)
+		}
+	}
 	worst := Held
 	begun := a.Now()
 	for _, s := range list {
@@ -81,6 +89,7 @@ func (c *sweepCmd) Run(ctx context.Context, a *App) error {
 		worst = max(worst, code)
 		if ctx.Err() != nil {
 			fmt.Fprintf(a.Stderr, "%s: interrupted; what was played is above\n", a.Name)
+			worst = max(worst, Internal)
 			break
 		}
 	}
@@ -123,11 +132,14 @@ func (c *sweepCmd) sweep(ctx context.Context, a *App, s *scenario.Scenario, seed
 		if ctx.Err() != nil || (c.For > 0 && a.Now().Sub(since) >= c.For) {
 			return false
 		}
-		r, err := scenario.Play(s, c.options(a, seeds[i]))
+		r, err := scenario.Play(s, c.options(ctx, a, seeds[i]))
 		mu.Lock()
 		defer mu.Unlock()
 		if err != nil {
 			firstErr = err
+			return false
+		}
+		if !r.Held() && r.Failure.Property == scenario.Interrupted {
 			return false
 		}
 		res.add(r)
@@ -155,7 +167,8 @@ func (c *sweepCmd) sweep(ctx context.Context, a *App, s *scenario.Scenario, seed
 		}
 		g.File = path.Join(c.Out, fmt.Sprintf("%s-%d.json", s.Name, g.shortest.Seed))
 		if err := a.save(g.File, g.shortest); err != nil {
-			return nil, 0, err
+			fmt.Fprintf(a.Stderr, "%s: %v\n", a.Name, err)
+			g.File = ""
 		}
 	}
 	return res, code, nil

@@ -27,9 +27,9 @@ func (c *verifyCmd) Run(ctx context.Context, a *App) error {
 		for i := range c.Seeds {
 			if ctx.Err() != nil {
 				fmt.Fprintf(a.Stderr, "%s: interrupted after %d seeds of %s\n", a.Name, i, s.Name)
-				return nil
+				return outcome(Internal)
 			}
-			if err := c.verify(a, s, c.From+uint64(i)); err != nil {
+			if err := c.verify(ctx, a, s, c.From+uint64(i)); err != nil {
 				return err
 			}
 		}
@@ -41,8 +41,8 @@ func (c *verifyCmd) Run(ctx context.Context, a *App) error {
 }
 
 // verify plays one seed in every way.
-func (c *verifyCmd) verify(a *App, s *scenario.Scenario, seed uint64) error {
-	opt := c.options(a, seed)
+func (c *verifyCmd) verify(ctx context.Context, a *App, s *scenario.Scenario, seed uint64) error {
+	opt := c.options(ctx, a, seed)
 	want, err := scenario.Play(s, opt)
 	if err != nil {
 		return err
@@ -71,6 +71,9 @@ func (c *verifyCmd) verify(a *App, s *scenario.Scenario, seed uint64) error {
 		got, err := way.play()
 		if err != nil {
 			return err
+		}
+		if ctx.Err() != nil {
+			return outcome(Internal) // cut short, so the hashes say nothing
 		}
 		if got.Hash != want.Hash {
 			return c.differs(a, s, opt, want, got, way.name)

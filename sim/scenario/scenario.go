@@ -12,7 +12,9 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +29,8 @@ type Scenario struct {
 	Shows  string        // what it shows, in one line
 	Params []Param       // what can be set
 	Limit  time.Duration // virtual time after which a story that goes on has failed; 0 is one hour
+	// Valid says what of the parameters together makes no sense; may be nil.
+	Valid func(number func(name string) int) error
 	// Sometimes names the marks that have to be met in some seed of a sweep: a
 	// story that never meets them shows less than it says.
 	Sometimes []string
@@ -38,6 +42,7 @@ type Scenario struct {
 type Param struct {
 	Name    string
 	Default string
+	Least   string // the smallest value that makes sense; empty is 0
 	Doc     string
 }
 
@@ -48,6 +53,7 @@ type Options struct {
 	Set      map[string]string              // values of parameters; for lookup only
 	Trace    func(sim.Record)               // told every decision; may be nil
 	Watch    func(*sim.World) (stop func()) // puts a watchdog beside the world; may be nil
+	Stop     func() bool                    // asked now and then; true ends the run as interrupted; may be nil
 	Stride   int                            // least events between two recounts; 0 is 1,000
 }
 
@@ -107,9 +113,14 @@ func (f *Failure) Error() string {
 // Unwrap returns what was seen.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Internal reports whether the run itself went wrong (a panic, a stuck task)
-// rather than a property.
-func (f *Failure) Internal() bool { return f.Property == "panic" || f.Property == "stuck" }
+// Interrupted is the property of a run that Options.Stop has ended.
+const Interrupted = "interrupted"
+
+// Internal reports whether the run itself went wrong (a panic, a stuck task, an
+// interruption) rather than a property.
+func (f *Failure) Internal() bool {
+	return f.Property == "panic" || f.Property == "stuck" || f.Property == Interrupted
+}
 
 // Settings returns the parameters of s under set, in the order of s.Params.
 // An unknown name or a value of the wrong form is an error that names the
@@ -130,7 +141,7 @@ func (s *Scenario) Settings(set map[string]string) ([]Setting, error) {
 		out = append(out, Setting{p.Name, v})
 	}
 	if known == len(set) {
-		return out, nil
+		return out, s.valid(out)
 	}
 	for _, name := range sortedKeys(set) {
 		if s.param(name) == nil {
@@ -140,15 +151,32 @@ func (s *Scenario) Settings(set map[string]string) ([]Setting, error) {
 	return out, nil
 }
 
+// valid asks Valid.
+func (s *Scenario) valid(settings []Setting) error {
+	if s.Valid == nil {
+		return nil
+	}
+	err := s.Valid(func(name string) int {
+		n, _ := strconv.Atoi(settings[slices.IndexFunc(settings, func(x Setting) bool { return x.Name == name })].Value)
+		return n
+	})
+	if err != nil {
+		return fmt.Errorf("scenario %s: %w", s.Name, err)
+	}
+	return nil
+}
+
 func (p *Param) check(v string) error {
 	if _, err := strconv.Atoi(p.Default); err == nil {
-		if n, err := strconv.Atoi(v); err != nil || n < 0 {
-			return fmt.Errorf("want a whole number like %s", p.Default)
+		least, _ := strconv.Atoi(p.Least)
+		if n, err := strconv.Atoi(v); err != nil || n < least {
+			return fmt.Errorf("want a whole number like %s, at least %d", p.Default, least)
 		}
 		return nil
 	}
-	if d, err := time.ParseDuration(v); err != nil || d < 0 {
-		return fmt.Errorf("want a duration like %s", p.Default)
+	least, _ := time.ParseDuration(p.Least)
+	if d, err := time.ParseDuration(v); err != nil || d < least {
+		return fmt.Errorf("want a duration like %s, at least %v", p.Default, least)
 	}
 	return nil
 }
@@ -234,9 +262,13 @@ func Play(sc *Scenario, opt Options) (*Result, error) {
 		s.tearDown()
 		over = true
 	})
-	err = w.RunUntil(func() bool { return over }, limit)
-	if err == nil {
+	s.stop = opt.Stop
+	err = w.RunUntil(func() bool { return over || s.interrupted() }, limit)
+	if err == nil && over {
 		err = s.settle(w)
+	}
+	if s.stopped {
+		err = &violation{Interrupted, errors.New("the run was stopped from outside")}
 	}
 	res := &Result{
 		Scenario: sc.Name, Seed: opt.Seed, Strategy: strat.Name(), Params: settings,
@@ -254,7 +286,7 @@ const settleTime = 5 * time.Minute
 
 // settle lets everything end that has been told to.
 func (s *Stage) settle(w *sim.World) error {
-	if err := w.RunUntil(func() bool { return false }, settleTime); err != sim.ErrQuiet && err != sim.ErrTimeout {
+	if err := w.RunUntil(s.interrupted, settleTime); err != sim.ErrQuiet && err != sim.ErrTimeout || s.stopped {
 		return err
 	}
 	for _, c := range s.atEnd {

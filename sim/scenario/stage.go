@@ -27,6 +27,9 @@ type Stage struct {
 	byHost   map[*netsim.Host]*Place // for lookup only
 	byName   map[string]*Place       // for lookup only
 
+	stop     func() bool // Options.Stop
+	stopped  bool
+	asks     int
 	stride   int
 	next     int // the event of the next recount
 	always   []*property
@@ -80,6 +83,14 @@ func newStage(w *sim.World, seed uint64, settings []Setting, stride int) *Stage 
 	s.Always("the network is sound", s.net.Check)
 	w.Every(math.MaxInt, s.recount) // when nothing is left to happen
 	return s
+}
+
+// interrupted asks Options.Stop, not after every event.
+func (s *Stage) interrupted() bool {
+	if s.asks++; s.stop != nil && s.asks%1024 == 0 && s.stop() {
+		s.stopped = true
+	}
+	return s.stopped
 }
 
 // recorder takes what the network decides into the hash.

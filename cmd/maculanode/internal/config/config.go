@@ -8,8 +8,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -167,6 +170,9 @@ func (c *Config) Origin(key string) string {
 // CheckRun says what a node could not start with.
 func (c *Config) CheckRun() error {
 	if c.Realm == "" {
+		if _, err := os.Stat(c.Dir); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("there is no data directory %s: make it with \"maculanode init --dir %s\", or name another with --dir", c.Dir, c.Dir)
+		}
 		return fmt.Errorf("no realm is set: add \"realm: org.example.name\" to %s, or give --realm", c.file())
 	}
 	if len(c.Control) > maxSocketPath {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -50,6 +52,8 @@ func Open(ctx context.Context, path string, req *Request) (*Session, error) {
 func unreachable(path string, err error) error {
 	e := &fault.Error{Kind: fault.Unreachable}
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && missing(filepath.Dir(path)):
+		e.Detail = fmt.Sprintf("there is no directory %s, so no node runs there: name another with --dir or --control", filepath.Dir(path))
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		e.Detail = fmt.Sprintf("no node is running behind %s: start one with \"maculanode run\", or name another with --dir or --control", path)
 	case errors.Is(err, fs.ErrPermission):
@@ -93,4 +97,9 @@ func Do(ctx context.Context, path string, req *Request) (*Response, error) {
 	}
 	defer s.Close()
 	return s.Next()
+}
+
+func missing(dir string) bool {
+	_, err := os.Stat(dir)
+	return errors.Is(err, fs.ErrNotExist)
 }
