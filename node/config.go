@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -76,29 +77,17 @@ func (c Config) withDefaults(d Deps) (Config, error) {
 		}
 		seen[p.ID] = true
 	}
-	setInt(&c.Handshakes, 64)
-	setInt(&c.CleanupBatch, 1000)
-	setTime(&c.CleanupInterval, 60*time.Second)
-	setTime(&c.IdleAfter, 10*time.Minute)
-	setTime(&c.DrainTimeout, 30*time.Second)
+	c.Handshakes = cmp.Or(c.Handshakes, 64)
+	c.CleanupBatch = cmp.Or(c.CleanupBatch, 1000)
+	c.CleanupInterval = cmp.Or(c.CleanupInterval, 60*time.Second)
+	c.IdleAfter = cmp.Or(c.IdleAfter, 10*time.Minute)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
 	c.Pool = c.Pool.WithDefaults()
 	c.Clients = c.Clients.WithDefaults()
-	setInt(&c.Discovery.Peers, c.Pool.Cap+c.Pool.Closing) // every admitted peer is told
+	c.Discovery.Peers = cmp.Or(c.Discovery.Peers, c.Pool.Cap+c.Pool.Closing) // every admitted peer is told
 	c.Registry = c.Registry.WithDefaults()
 	c.Caller = c.Caller.WithDefaults()
 	c.Link = c.Link.WithDefaults()
 	c.Pool.Self, c.Link.Self, c.Link.Realm = d.ID, d.ID, c.Realm
 	return c, nil
-}
-
-func setInt(v *int, d int) {
-	if *v == 0 {
-		*v = d
-	}
-}
-
-func setTime(v *time.Duration, d time.Duration) {
-	if *v == 0 {
-		*v = d
-	}
 }

@@ -112,7 +112,7 @@ func New(cfg Config, deps Deps) (*Node, error) {
 // wire connects the parts. Each knows the others only by what it needs.
 func (n *Node) wire() {
 	n.pool = pool.New(n.cfg.Pool, pool.Deps[*link.Link]{
-		Runtime: n.r, Log: n.log, Dial: n.dialPeer, Run: n.runDialled, Mark: n.deps.Mark,
+		Runtime: n.r, Dial: n.dialPeer, Run: n.runDialled, Mark: n.deps.Mark,
 	})
 	n.server = rpc.NewServer(n.cfg.Server, rpc.ServerDeps{Runtime: n.r, Log: n.log, Route: n.route})
 	n.caller = rpc.NewCaller(n.cfg.Caller, rpc.CallerDeps{

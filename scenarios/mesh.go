@@ -305,19 +305,6 @@ func (c *attached) attach() (err error) {
 	return err
 }
 
-// call makes a call through the gateway.
-func (c *attached) call(name string, body []byte, timeout time.Duration) (answer []byte, err error) {
-	ok := c.place.Do("call", func() {
-		ctx, cancel := c.place.Runtime().WithTimeout(context.Background(), timeout)
-		defer cancel()
-		answer, err = c.client.Call(ctx, name, body, false)
-	})
-	if !ok {
-		return nil, fault.New("scenario", fault.CallerGone, "the caller's machine crashed")
-	}
-	return answer, err
-}
-
 // provide advertises a service through the gateway.
 func (c *attached) provide(name string, h node.Handler, ttl time.Duration, once bool) (err error) {
 	c.place.Do("advertise", func() {

@@ -7,6 +7,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/netip"
@@ -151,22 +152,12 @@ type Config struct {
 
 // WithDefaults returns c with every zero field set.
 func (c Config) WithDefaults() Config {
-	def := func(v *time.Duration, d time.Duration) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	defInt := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def(&c.HandshakeTimeout, 5*time.Second)
-	def(&c.IdleTimeout, 30*time.Second)
-	def(&c.KeepAlive, c.IdleTimeout/3)
-	defInt(&c.StreamWindow, 64<<10)
-	defInt(&c.ConnWindow, 256<<10)
-	defInt(&c.MaxStreams, 64)
-	defInt(&c.AcceptQueue, 32)
+	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, 5*time.Second)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 30*time.Second)
+	c.KeepAlive = cmp.Or(c.KeepAlive, c.IdleTimeout/3)
+	c.StreamWindow = cmp.Or(c.StreamWindow, 64<<10)
+	c.ConnWindow = cmp.Or(c.ConnWindow, 256<<10)
+	c.MaxStreams = cmp.Or(c.MaxStreams, 64)
+	c.AcceptQueue = cmp.Or(c.AcceptQueue, 32)
 	return c
 }

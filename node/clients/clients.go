@@ -7,6 +7,7 @@
 package clients
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -24,12 +25,8 @@ type Config struct {
 
 // WithDefaults returns c with every zero field set.
 func (c Config) WithDefaults() Config {
-	if c.Limit == 0 {
-		c.Limit = 10_000
-	}
-	if c.RetryAfter == 0 {
-		c.RetryAfter = 5 * time.Second
-	}
+	c.Limit = cmp.Or(c.Limit, 10_000)
+	c.RetryAfter = cmp.Or(c.RetryAfter, 5*time.Second)
 	return c
 }
 

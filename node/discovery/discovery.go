@@ -8,6 +8,7 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -89,19 +90,12 @@ type Config struct {
 
 // WithDefaults returns c with every zero field set.
 func (c Config) WithDefaults() Config {
-	def := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def(&c.Names, 10_000)
-	def(&c.Peers, 2048)
-	def(&c.Asks, 1024)
-	def(&c.Fanout, 8)
-	def(&c.SendBatch, 64)
-	if c.Forget == 0 {
-		c.Forget = 60 * time.Second
-	}
+	c.Names = cmp.Or(c.Names, 10_000)
+	c.Peers = cmp.Or(c.Peers, 2048)
+	c.Asks = cmp.Or(c.Asks, 1024)
+	c.Fanout = cmp.Or(c.Fanout, 8)
+	c.SendBatch = cmp.Or(c.SendBatch, 64)
+	c.Forget = cmp.Or(c.Forget, 60*time.Second)
 	return c
 }
 

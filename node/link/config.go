@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -30,23 +31,16 @@ type Config struct {
 
 // WithDefaults returns c with every zero field set.
 func (c Config) WithDefaults() Config {
-	set(&c.HelloTimeout, 5*time.Second)
-	set(&c.FirstByte, 5*time.Second)
-	set(&c.WriteTimeout, 10*time.Second)
-	set(&c.DrainTimeout, 2*time.Second)
-	set(&c.MaxCalls, 1024)
-	set(&c.MaxBody, 1<<20)
-	set(&c.SmallBody, wire.MaxSmall)
+	c.HelloTimeout = cmp.Or(c.HelloTimeout, 5*time.Second)
+	c.FirstByte = cmp.Or(c.FirstByte, 5*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, 10*time.Second)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 2*time.Second)
+	c.MaxCalls = cmp.Or(c.MaxCalls, 1024)
+	c.MaxBody = cmp.Or(c.MaxBody, 1<<20)
+	c.SmallBody = cmp.Or(c.SmallBody, wire.MaxSmall)
 	c.SmallBody = min(c.SmallBody, wire.MaxSmall)
-	set(&c.QueueBytes, 256<<10)
+	c.QueueBytes = cmp.Or(c.QueueBytes, 256<<10)
 	return c
-}
-
-func set[T comparable](field *T, def T) {
-	var zero T
-	if *field == zero {
-		*field = def
-	}
 }
 
 // Deps is the world of a link.

@@ -57,8 +57,7 @@ type Link struct {
 	scope   ledger.Scope
 	lease   ledger.Lease // of the connection
 	dialled bool
-	hello   wire.Hello   // what the peer said; of a dialled link filled from the welcome
-	out     wire.Welcome // what the acceptor said
+	hello   wire.Hello // what the peer said; of a dialled link filled from the welcome
 
 	ctx     context.Context
 	cancel  context.CancelCauseFunc

@@ -10,9 +10,9 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/maculamesh/macula/mono"
@@ -56,33 +56,22 @@ type Config struct {
 
 // WithDefaults returns c with every zero field set.
 func (c Config) WithDefaults() Config {
-	def := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	defTime := func(v *time.Duration, d time.Duration) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def(&c.Cap, 1000)
-	def(&c.Dials, 64)
-	def(&c.Targets, 1024)
-	def(&c.Waiting, 128)
-	def(&c.Closing, 64)
-	def(&c.Addrs, 4)
-	def(&c.Remembered, 4096)
-	defTime(&c.DrainTimeout, 2*time.Second)
-	defTime(&c.ProbeTimeout, time.Second)
-	defTime(&c.RetryAfter, time.Second)
+	c.Cap = cmp.Or(c.Cap, 1000)
+	c.Dials = cmp.Or(c.Dials, 64)
+	c.Targets = cmp.Or(c.Targets, 1024)
+	c.Waiting = cmp.Or(c.Waiting, 128)
+	c.Closing = cmp.Or(c.Closing, 64)
+	c.Addrs = cmp.Or(c.Addrs, 4)
+	c.Remembered = cmp.Or(c.Remembered, 4096)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 2*time.Second)
+	c.ProbeTimeout = cmp.Or(c.ProbeTimeout, time.Second)
+	c.RetryAfter = cmp.Or(c.RetryAfter, time.Second)
 	return c
 }
 
 // Deps is the world of a pool.
 type Deps[C Conn] struct {
 	Runtime rt.Runtime
-	Log     *slog.Logger
 	// Dial makes a connection that the peer has admitted.
 	Dial func(ctx context.Context, peer transport.PeerID, addr transport.Addr) (C, error)
 	// Run is told of every admitted connection that the pool dialled. It must

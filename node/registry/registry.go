@@ -7,6 +7,7 @@
 package registry
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -30,22 +31,12 @@ type Config struct {
 
 // WithDefaults returns c with every zero field set.
 func (c Config) WithDefaults() Config {
-	def := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	defTime := func(v *time.Duration, d time.Duration) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def(&c.Entries, 100_000)
-	def(&c.PerOwner, 1000)
-	def(&c.Providers, 32)
-	defTime(&c.TTL, 300*time.Second)
-	defTime(&c.MinTTL, time.Second)
-	defTime(&c.MaxTTL, time.Hour)
+	c.Entries = cmp.Or(c.Entries, 100_000)
+	c.PerOwner = cmp.Or(c.PerOwner, 1000)
+	c.Providers = cmp.Or(c.Providers, 32)
+	c.TTL = cmp.Or(c.TTL, 300*time.Second)
+	c.MinTTL = cmp.Or(c.MinTTL, time.Second)
+	c.MaxTTL = cmp.Or(c.MaxTTL, time.Hour)
 	return c
 }
 

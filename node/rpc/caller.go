@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -37,24 +38,13 @@ type CallerConfig struct {
 
 // WithDefaults returns c with every zero field set.
 func (c CallerConfig) WithDefaults() CallerConfig {
-	def := func(v *time.Duration, d time.Duration) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def(&c.Timeout, 5*time.Second)
-	def(&c.MaxTimeout, 10*time.Minute)
-	def(&c.Discovery, time.Second)
-	def(&c.Negative, time.Second)
-	if c.Attempts == 0 {
-		c.Attempts = 4
-	}
-	if c.MaxHops == 0 {
-		c.MaxHops = 4
-	}
-	if c.Lookups == 0 {
-		c.Lookups = 1024
-	}
+	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
+	c.MaxTimeout = cmp.Or(c.MaxTimeout, 10*time.Minute)
+	c.Discovery = cmp.Or(c.Discovery, time.Second)
+	c.Negative = cmp.Or(c.Negative, time.Second)
+	c.Attempts = cmp.Or(c.Attempts, 4)
+	c.MaxHops = cmp.Or(c.MaxHops, 4)
+	c.Lookups = cmp.Or(c.Lookups, 1024)
 	return c
 }
 

@@ -100,9 +100,9 @@ func (p *Place) Leaks() []string {
 // Always is Stage.Always for a property that only events of this place can
 // change.
 func (p *Place) Always(name string, check func() error) {
-	prop := &property{name: name, check: check}
-	p.s.local[p.machine] = append(p.s.local[p.machine], prop)
-	p.s.all = append(p.s.all, prop)
+	local := p.s.local[p.machine]
+	p.s.add(&local, name, check)
+	p.s.local[p.machine] = local
 }
 
 // Gauge watches a number after every event of this place. A limit below zero
@@ -128,14 +128,12 @@ type Job struct {
 
 // Go starts f as a task of the place.
 func (p *Place) Go(name string, f func()) *Job {
-	j := &Job{done: rt.NewEvent(p.s.director)}
-	p.jobs = append(p.jobs, j)
-	p.machine.Go(name, func() {
+	var j *Job
+	j = p.s.start(p.machine, name, func() {
 		f()
-		j.finished = true
 		p.jobs = slices.DeleteFunc(p.jobs, func(o *Job) bool { return o == j })
-		j.done.Fire()
 	})
+	p.jobs = append(p.jobs, j)
 	return j
 }
 

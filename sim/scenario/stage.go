@@ -347,9 +347,12 @@ func (s *Stage) markCounts() []Count {
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 
 // Go starts f as a task of the story, beside it.
-func (s *Stage) Go(name string, f func()) *Job {
+func (s *Stage) Go(name string, f func()) *Job { return s.start(s.director, name, f) }
+
+// start runs f as a task of m.
+func (s *Stage) start(m *sim.Machine, name string, f func()) *Job {
 	j := &Job{done: rt.NewEvent(s.director)}
-	s.director.Go(name, func() {
+	m.Go(name, func() {
 		f()
 		j.finished = true
 		j.done.Fire()
