@@ -30,6 +30,7 @@ type link struct {
 	full   bool // Tell fails
 	mute   bool // what is said does not arrive
 	slow   time.Duration
+	flight [][]byte // oldest first
 }
 
 func (l *link) Peer() transport.PeerID     { return l.peer.id }
@@ -60,7 +61,11 @@ func (l *link) put(frame func([]byte) []byte) error {
 		return nil
 	}
 	l.peer.heard++
+	l.flight = append(l.flight, b)
+	// Two timers of one instant fire in any order: each takes the oldest frame.
 	l.x.m.AfterInline(5*time.Millisecond, func() {
+		b := l.flight[0]
+		l.flight = l.flight[1:]
 		if l.other.ctx.Err() == nil {
 			handled, err := l.peer.d.Frame(l.other, b[4], b[5:])
 			if !handled || err != nil {
