@@ -60,15 +60,17 @@ func defaults() *settings {
 	return &settings{
 		scope: Patterns{
 			"node/...", "client/...", "sim/...", "netsim/...", "scenarios/...", "properties/...",
-			"rt/...", "mono/...", "transport/...",
+			"rt/...", "mono/...", "transport/...", "store/...",
 		},
 		exempt: Patterns{
 			"rt/realrt/...",               // goroutines and the system clock
 			"rt/rttest/...",               // runs on both runtimes, also the real one
 			"sim/host/...",                // real time and workers around the simulator
+			"sim/simrun/...",              // the program around it: files, signals, the terminal
 			"transport/quic/...",          // sockets
 			"transport/transporttest/...", // runs on every transport, also the real one
 			"node/ident/keyfile/...",      // reads and writes the key file
+			"store/dir/...",               // reads and writes files
 			"cmd/...", "bench/...", "simvet/...",
 		},
 		wall: Patterns{

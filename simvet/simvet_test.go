@@ -97,7 +97,7 @@ func TestScopeIsConfigurable(t *testing.T) {
 func TestDefaultScope(t *testing.T) {
 	for _, path := range []string{
 		"node", "node/wire", "node/pool/sub", "client", "sim", "sim/plan", "netsim", "scenarios/mesh",
-		"properties", "rt", "mono", "transport", "node/ident",
+		"properties", "rt", "mono", "transport", "node/ident", "store", "sim/store",
 	} {
 		if !simvet.Checked(path) {
 			t.Errorf("%s is not checked", path)
@@ -105,7 +105,7 @@ func TestDefaultScope(t *testing.T) {
 	}
 	for _, path := range []string{
 		"rt/realrt", "rt/rttest", "sim/host", "transport/quic", "transport/transporttest",
-		"node/ident/keyfile", "cmd/maculanode", "bench/peers", "simvet",
+		"node/ident/keyfile", "store/dir", "cmd/maculanode", "bench/peers", "simvet",
 	} {
 		if simvet.Checked(path) || !simvet.Exempt(path) {
 			t.Errorf("%s is not exempt", path)

@@ -24,34 +24,34 @@ type layer struct {
 // Tests may import anything.
 var layers = []layer{
 	{"commands", simvet.Patterns{"cmd/...", "internal/...", "bench/..."},
-		[]string{"analyzer", "properties", "scenarios", "node", "framework", "engine", "adapters", "suites", "netsim", "shell", "rt", "transport", "leaves", "mono"}},
+		[]string{"analyzer", "properties", "scenarios", "node", "framework", "engine", "adapters", "suites", "netsim", "shell", "rt", "transport", "store", "leaves", "mono"}},
 
 	{"properties", simvet.Patterns{"properties/..."},
-		[]string{"scenarios", "node", "framework", "engine", "adapters", "suites", "netsim", "shell", "rt", "transport", "leaves", "mono"}},
+		[]string{"scenarios", "node", "framework", "engine", "adapters", "suites", "netsim", "shell", "rt", "transport", "store", "leaves", "mono"}},
 
 	// No shell: a scenario builds nodes by node.New with other Deps, so what
 	// is simulated is what is deployed.
 	{"scenarios", simvet.Patterns{"scenarios/..."},
-		[]string{"node", "framework", "engine", "adapters", "netsim", "rt", "transport", "leaves", "mono"}},
+		[]string{"node", "framework", "engine", "adapters", "netsim", "rt", "transport", "store", "leaves", "mono"}},
 
 	// No adapters and no simulator: a node takes its world as an argument.
 	{"node", simvet.Patterns{"node", "client/..."},
-		[]string{"shell", "rt", "transport", "leaves", "mono"}},
+		[]string{"shell", "rt", "transport", "store", "leaves", "mono"}},
 
 	// The simulator knows no node: another project can use it for its own
 	// protocol.
-	{"engine", simvet.Patterns{"sim", "sim/internal/..."},
-		[]string{"netsim", "rt", "transport", "mono"}},
+	{"engine", simvet.Patterns{"sim", "sim/internal/...", "sim/store"},
+		[]string{"netsim", "rt", "transport", "store", "mono"}},
 	{"framework", simvet.Patterns{"sim/..."},
-		[]string{"engine", "netsim", "rt", "transport", "mono"}},
+		[]string{"engine", "netsim", "rt", "transport", "store", "mono"}},
 	{"netsim", simvet.Patterns{"netsim/..."},
 		[]string{"rt", "transport", "mono"}},
 
-	// The two production worlds, and what holds every world to its contract.
-	{"adapters", simvet.Patterns{"transport/quic/...", "rt/realrt/..."},
-		[]string{"rt", "transport", "leaves", "mono"}},
-	{"suites", simvet.Patterns{"transport/transporttest/...", "rt/rttest/..."},
-		[]string{"rt", "transport", "mono"}},
+	// The production worlds, and what holds every world to its contract.
+	{"adapters", simvet.Patterns{"transport/quic/...", "rt/realrt/...", "store/dir/..."},
+		[]string{"rt", "transport", "store", "leaves", "mono"}},
+	{"suites", simvet.Patterns{"transport/transporttest/...", "rt/rttest/...", "store/storetest/..."},
+		[]string{"rt", "transport", "store", "mono"}},
 
 	// A leaf takes the time as an argument and has no tasks: neither rt nor a
 	// clock. Of transport it uses the values: PeerID, Code, Addr. A package
@@ -62,13 +62,14 @@ var layers = []layer{
 	},
 		[]string{"transport", "mono"}},
 	{"shell", simvet.Patterns{"node/..."},
-		[]string{"rt", "transport", "leaves", "mono"}},
+		[]string{"rt", "transport", "store", "leaves", "mono"}},
 
-	// The two contracts. They know nothing of a node and not of each other.
+	// The three contracts. They know nothing of a node and not of each other.
 	{"rt", simvet.Patterns{"rt"},
 		[]string{"mono"}},
 	{"transport", simvet.Patterns{"transport"},
 		[]string{"mono"}},
+	{"store", simvet.Patterns{"store"}, nil},
 	{"mono", simvet.Patterns{"mono"}, nil},
 
 	{"analyzer", simvet.Patterns{"simvet"}, nil},
