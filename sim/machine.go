@@ -29,6 +29,7 @@ type Machine struct {
 
 	clock   machineClock
 	streams map[string]*rand.Rand // for lookup only
+	buggify map[string]*splitmix  // for lookup only
 	log     *slog.Logger
 	onCrash []*crashHook
 
@@ -41,10 +42,11 @@ var (
 	_ rt.Runtime      = (*Machine)(nil)
 	_ rt.LockObserver = (*Machine)(nil)
 	_ rt.InlineTimer  = (*Machine)(nil)
+	_ rt.Buggifier    = (*Machine)(nil)
 )
 
 func newMachine(w *World, name string, id uint32) *Machine {
-	m := &Machine{w: w, id: id, gen: 1, name: name, up: true, streams: map[string]*rand.Rand{}}
+	m := &Machine{w: w, id: id, gen: 1, name: name, up: true, streams: map[string]*rand.Rand{}, buggify: map[string]*splitmix{}}
 	// Another origin for each, so that instants of two machines that are
 	// compared by mistake do not look right.
 	m.clock.origin = int64(time.Hour) + int64(derive(w.cfg.Seed, "origin/"+name)%uint64(1000*time.Hour))

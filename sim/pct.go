@@ -27,6 +27,7 @@ func PCT(depth, steps int) Strategy {
 }
 
 type pct struct {
+	ties
 	depth, steps int
 	rng          splitmix
 	salt         uint64
@@ -40,7 +41,8 @@ func (p *pct) Name() string { return fmt.Sprintf("pct:%d:%d", p.depth, p.steps) 
 
 // Reset implements Strategy.
 func (p *pct) Reset(seed uint64) {
-	p.rng = splitmix(seed)
+	p.ties = tiesFrom(derive(seed, "ties"))
+	p.rng = splitmix(derive(seed, "picks"))
 	p.salt = p.rng.next()
 	p.picks, p.points, p.low = 0, nil, map[uint64]uint64{}
 	for range p.depth - 1 {
@@ -48,9 +50,6 @@ func (p *pct) Reset(seed uint64) {
 	}
 	slices.Sort(p.points)
 }
-
-// Tie implements Strategy.
-func (p *pct) Tie() uint32 { return uint32(p.rng.next() >> 32) }
 
 // Pick implements Strategy.
 func (p *pct) Pick(ready []*Task, due bool) int {

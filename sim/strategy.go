@@ -25,11 +25,17 @@ type Strategy interface {
 // probability.
 func Random() Strategy { return &random{} }
 
-type random struct{ rng splitmix }
+type random struct {
+	ties
+	picks splitmix
+}
 
-func (*random) Name() string        { return "random" }
-func (r *random) Reset(seed uint64) { r.rng = splitmix(seed) }
-func (r *random) Tie() uint32       { return uint32(r.rng.next() >> 32) }
+func (*random) Name() string { return "random" }
+
+func (r *random) Reset(seed uint64) {
+	r.ties = tiesFrom(derive(seed, "ties"))
+	r.picks = splitmix(derive(seed, "picks"))
+}
 
 func (r *random) Pick(ready []*Task, due bool) int {
 	n := len(ready)
@@ -39,7 +45,7 @@ func (r *random) Pick(ready []*Task, due bool) int {
 	if n == 1 {
 		return 0
 	}
-	i := r.rng.below(n)
+	i := r.picks.below(n)
 	if i == len(ready) {
 		return -1
 	}
@@ -53,12 +59,34 @@ func FIFO() Strategy { return fifo{} }
 
 type fifo struct{}
 
-func (fifo) Name() string { return "fifo" }
-func (fifo) Reset(uint64) {}
-func (fifo) Tie() uint32  { return 0 }
+func (fifo) Name() string    { return "fifo" }
+func (fifo) Reset(uint64)    {}
+func (fifo) Tie() uint32     { return 0 }
+func (fifo) TieSeed() uint64 { return 0 }
 func (fifo) Pick(_ []*Task, due bool) int {
 	if due {
 		return -1
 	}
 	return 0
 }
+
+// ties draws what Strategy.Tie answers, from a stream of its own: one pick more
+// or less must not change the order of timers from then on.
+type ties struct {
+	seed uint64
+	rng  splitmix
+}
+
+// tiesFrom returns the ties of that seed; zero makes all of them equal.
+func tiesFrom(seed uint64) ties { return ties{seed, splitmix(seed)} }
+
+// Tie implements Strategy.
+func (t *ties) Tie() uint32 {
+	if t.seed == 0 {
+		return 0
+	}
+	return uint32(t.rng.next() >> 32)
+}
+
+// TieSeed is what Recorder.TieSeed asks for.
+func (t *ties) TieSeed() uint64 { return t.seed }

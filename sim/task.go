@@ -8,16 +8,17 @@ import (
 
 // Task is a function that runs on a machine until it returns, beside others.
 type Task struct {
-	m     *Machine
-	id    uint64
-	name  string
-	f     func()
-	cause Cause // what made it ready
-	state taskState
-	dying bool // it is being unwound: nothing that it does counts
-	asked bool // it is resumed only to say where it is
-	gen   uint32
-	place int // its index in m.tasks
+	m      *Machine
+	id     uint64
+	parent uint64 // the task that started it, zero if none did
+	name   string
+	f      func()
+	cause  Cause // what made it ready
+	state  taskState
+	dying  bool // it is being unwound: nothing that it does counts
+	asked  bool // it is resumed only to say where it is
+	gen    uint32
+	place  int // its index in m.tasks
 
 	wk     *worker    // nil until it runs first
 	parker *parker    // that it waits for
@@ -58,6 +59,9 @@ func (m *Machine) spawn(name string, f func(), from site) {
 	w := m.w
 	w.taskSeq++
 	t := &Task{m: m, id: w.taskSeq, name: name, f: f, gen: m.gen, place: len(m.tasks), site: from, since: w.now}
+	if w.running != nil {
+		t.parent = w.running.id
+	}
 	m.tasks = append(m.tasks, t)
 	w.live++
 	w.foldNamed(KindSpawn, m, t.id, hashString(name), name)

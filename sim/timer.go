@@ -86,7 +86,7 @@ func (t *timer) Reset(d time.Duration) bool {
 
 // fire lets the first timer of the heap happen.
 func (w *World) fire() {
-	t := w.heap.remove(0)
+	t := w.takeDue()
 	w.now = max(w.now, t.at)
 	w.firing, w.ran = t, t.m
 	w.fold(KindTimer, t.m, t.seq, uint64(w.now))

@@ -44,6 +44,9 @@ type Config struct {
 	// LockSites has every task remember where it locked its rt.Mutex, at 0.1 us
 	// a time, so that a FailLock says so.
 	LockSites bool
+	// Buggify lets the points at which code asks rt.Buggify fire; the zero
+	// value lets none.
+	Buggify Buggify
 }
 
 // ErrTimeout is RunUntil's answer when the condition did not hold in time.
@@ -59,6 +62,7 @@ var ErrQuiet = errors.New("sim: nothing is left to happen and the condition does
 type World struct {
 	cfg      Config
 	strategy Strategy
+	timers   timerPicker // the strategy, if it is one
 	level    slog.Leveler
 
 	now       int64 // nanoseconds since the start
@@ -88,6 +92,9 @@ type World struct {
 	idle      []*worker
 	killOrder splitmix
 	streams   map[string]*rand.Rand // for lookup only
+
+	buggify       map[string]*BuggifyPoint // for lookup only; bound: the points in the code
+	buggifyPoints []*BuggifyPoint          // the same, in the order in which they were met
 
 	after []func() error
 	every []recount
@@ -143,10 +150,12 @@ func New(cfg Config) *World {
 		nextPoint: uint64(cfg.Checkpoint),
 		byName:    map[string]*Machine{},
 		streams:   map[string]*rand.Rand{},
+		buggify:   map[string]*BuggifyPoint{},
 		killOrder: splitmix(derive(cfg.Seed, "kill order")),
 		causeKey:  causeKey(),
 		probe:     make(chan struct{}), //simvet:allow chan only compared, never used
 	}
+	w.timers, _ = cfg.Strategy.(timerPicker)
 	w.strategy.Reset(derive(cfg.Seed, "strategy"))
 	return w
 }

@@ -129,6 +129,9 @@ func (d *Told) wake(p *peer) {
 // tell brings one peer up to date and ends.
 func (d *Told) tell(p *peer) {
 	for {
+		if rt.Buggify(d.r, "discovery: tell late") {
+			rt.Sleep(p.link.Context(), d.r, 10*time.Millisecond)
+		}
 		batch := d.next(p)
 		if len(batch) == 0 {
 			return

@@ -6,6 +6,7 @@ import (
 
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/wire"
+	"github.com/maculamesh/macula/rt"
 )
 
 // GoAway ends the link gracefully, within the deadline: it takes no new calls
@@ -28,6 +29,9 @@ func (l *Link) GoAway(why fault.Kind, retryAfter, deadline time.Duration) {
 func (l *Link) leave(why fault.Kind, retryAfter, deadline time.Duration, last uint64) {
 	ctx, cancel := l.r.WithTimeout(l.ctx, deadline)
 	defer cancel()
+	if rt.Buggify(l.r, "link: goaway late") {
+		rt.Sleep(ctx, l.r, 10*time.Millisecond)
+	}
 	frame := wire.GoAway{LastCall: last, Kind: why, RetryAfter: retryAfter}
 	err := l.Send(ctx, func(b []byte) []byte { return wire.AppendGoAway(b, &frame) })
 	if err == nil && l.awaitAck(ctx) {

@@ -104,6 +104,9 @@ func (w *writer) end(buf []byte) {
 func (w *writer) flush() {
 	for {
 		w.r.Yield()
+		if rt.Buggify(w.r, "link: flush late") {
+			rt.Sleep(context.Background(), w.r, time.Millisecond)
+		}
 		out := w.take()
 		if out == nil {
 			return

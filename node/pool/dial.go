@@ -201,6 +201,9 @@ func (p *Pool[C]) try(d *dial[C], addr transport.Addr) error {
 	if err != nil {
 		return err
 	}
+	if rt.Buggify(p.r, "pool: publish late") {
+		rt.Sleep(d.ctx, p.r, 20*time.Millisecond)
+	}
 	slot, err := p.admit(d.ctx, c, d)
 	if err != nil {
 		c.Refuse(err)

@@ -273,6 +273,9 @@ func (p *Pool[C]) Reap(now, idleSince mono.Time, max int) int {
 	var out []*Slot[C]
 	p.mu.Lock()
 	p.retry.Expire(now, max, nil)
+	if rt.Buggify(p.r, "pool: reap early") {
+		idleSince, max = now, 1
+	}
 	for len(out) < max && p.closing < p.cfg.Closing {
 		_, s, since, ok := p.lru.Oldest()
 		if !ok || since.After(idleSince) {

@@ -97,8 +97,10 @@ func (t *Table[V]) Len() int {
 
 // Run calls renew for every item that is due, until ctx ends.
 func (t *Table[V]) Run(ctx context.Context, renew func(V)) {
+	early := time.Duration(0)
 	for ctx.Err() == nil {
-		due, wait, some := t.due()
+		due, wait, some := t.due(early)
+		early = 0
 		for _, d := range due {
 			if v, ok := t.Get(d.name); ok && v == d.v {
 				renew(v) // else it was deleted while those before it were renewed
@@ -109,19 +111,23 @@ func (t *Table[V]) Run(ctx context.Context, renew func(V)) {
 		case !some:
 			t.kick.Get(ctx)
 		default:
-			sleep, cancel := t.r.WithTimeout(ctx, wait)
+			if rt.Buggify(t.r, "renewal: early") {
+				early = wait / 4
+			}
+			sleep, cancel := t.r.WithTimeout(ctx, wait-early)
 			t.kick.Get(sleep)
 			cancel()
 		}
 	}
 }
 
-// due takes what is due now and tells when the next item is.
-func (t *Table[V]) due() (due []named[V], wait time.Duration, some bool) {
+// due takes what is due now, or early by no more than that, and tells when the
+// next item is.
+func (t *Table[V]) due(early time.Duration) (due []named[V], wait time.Duration, some bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.r.Now()
-	t.items.Expire(now, t.items.Len(), func(name string, it item[V], _ bounded.Ref) {
+	t.items.Expire(now.Add(early), t.items.Len(), func(name string, it item[V], _ bounded.Ref) {
 		due = append(due, named[V]{name, it})
 	})
 	for _, d := range due {

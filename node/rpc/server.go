@@ -120,6 +120,9 @@ func (r *running) serve() {
 		err, executed := outcome(err)
 		r.in.Answer(body, err, executed)
 	}()
+	if rt.Buggify(r.s.r, "rpc: handler starts late") {
+		rt.Sleep(r.in, r.s.r, 5*time.Millisecond)
+	}
 	body, err = r.s.run(r.in, r.h, &r.req)
 }
 
