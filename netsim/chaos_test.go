@@ -44,7 +44,10 @@ var chaosConfig = transport.Config{
 
 func newChaos(t *testing.T, seed uint64, trace func(sim.Record)) *chaos {
 	w := sim.New(sim.Config{Seed: seed, MaxEvents: 5e6, Trace: trace})
-	link := netsim.Link{Latency: 2 * time.Millisecond, Jitter: 3 * time.Millisecond, Loss: netsim.Percent(2), Reorder: netsim.Percent(5), Bandwidth: 1 << 20}
+	link := netsim.Link{
+		Latency: 2 * time.Millisecond, Jitter: 3 * time.Millisecond, Tail: netsim.Percent(1), TailLatency: 4 * time.Millisecond,
+		Loss: netsim.Percent(2), Reorder: netsim.Percent(5), Bandwidth: 1 << 20, Queue: 6 << 10, MTU: 1500,
+	}
 	c := &chaos{t: t, w: w, net: netsim.New(netsim.Config{Runtime: w.Machine("net"), Recorder: recorder{w}, Link: link})}
 	for i := range 4 {
 		n := &chaosNode{c: c, m: w.Machine(fmt.Sprintf("n%d", i)), id: transport.PeerID{byte(i + 1)}}
@@ -180,7 +183,7 @@ func (c *chaos) shake(d time.Duration) {
 	for at := time.Duration(0); at < d; at += time.Duration(r.IntN(160)) * time.Millisecond {
 		c.w.At(at, "fault", func() {
 			a, b := pick(), pick()
-			switch r.IntN(12) {
+			switch r.IntN(18) {
 			case 0, 1:
 				c.net.Cut(a.host, b.host)
 			case 2, 3, 4:
@@ -201,16 +204,22 @@ func (c *chaos) shake(d time.Duration) {
 				a.m.Crash()
 				a.m.Restart()
 				a.start()
+			case 12, 13:
+				c.net.Hold(a.host, b.host)
+			case 14:
+				c.net.Release(a.host, b.host)
+				c.net.InFlight(a.host, b.host)
+			case 15:
+				c.net.KillAfter(a.host, b.host, r.Int64N(5000))
+			case 16:
+				c.net.Rebind(a.host)
+			case 17:
+				c.net.ExhaustPorts(a.host, r.IntN(3) == 0)
+				c.net.SlowReader(b.host, r.Int64N(3)*20_000)
 			}
 		})
 	}
-	c.w.At(d, "heal", func() {
-		c.net.HealAll()
-		for _, n := range c.nodes {
-			c.net.StallHandshakes(n.host, false)
-			c.net.FailHandshakes(n.host, false)
-		}
-	})
+	c.w.At(d, "heal", c.net.HealAll)
 }
 
 func (c *chaos) run(d time.Duration) error {

@@ -19,6 +19,7 @@ type conn struct {
 	ends       [2]end
 	broken     mono.Time // when the first end ended
 	silent     bool      // and whether it did without a word
+	doomed     bool      // neither end hears of the other any more
 	touched    bool
 }
 
@@ -40,6 +41,7 @@ type end struct {
 	ep     *endpoint
 	host   *Host
 	out    *dir // the link to the other end
+	astray bool // it sends to where the other end was once
 	peer   transport.PeerID
 	remote transport.Addr
 	site   uintptr
@@ -69,6 +71,7 @@ type end struct {
 	finished  int64 // of those, finished: the peer may open as many again
 	opening   line
 	accepting line
+	mail      *mail // nil until there are datagrams
 
 	sent        int64 // stream bytes, against sendLimit
 	sendLimit   int64
@@ -100,7 +103,7 @@ func (n *Net) newConn(p *endpoint, addr transport.Addr, want transport.PeerID) *
 // prepare fills in the listening end.
 func (e *end) prepare(p *endpoint, from *end) {
 	e.ep, e.host, e.out = p, p.host, p.n.dir(p.host, from.host)
-	e.peer, e.remote = from.ep.id, from.ep.addr
+	e.peer, e.remote = from.ep.id, from.ep.seen()
 	e.granted = int64(p.cfg.ConnWindow)
 }
 
@@ -130,6 +133,15 @@ func (p *pair) remove(c *conn) {
 
 func (e *end) alive() bool { return e.state == handshaking || e.state == open }
 
+// deaf reports whether nothing that arrives at e matters any more.
+func (e *end) deaf() bool { return !e.alive() || e.c.doomed }
+
+// cut reports whether what e sends is lost.
+func (e *end) cut() bool { return e.out.cut || e.astray }
+
+// shut reports whether nothing of e arrives now.
+func (e *end) shut() bool { return e.out.shut() || e.astray }
+
 func (e *end) other() *end { return &e.c.ends[1-e.side] }
 
 // Context implements transport.Conn.
@@ -150,7 +162,15 @@ func (e *end) Context() context.Context {
 func (e *end) Peer() transport.PeerID { return e.peer }
 
 // RemoteAddr implements transport.Conn.
-func (e *end) RemoteAddr() transport.Addr { return e.remote }
+func (e *end) RemoteAddr() transport.Addr {
+	n := e.c.n
+	n.lock()
+	defer n.unlock()
+	if e.state == open && e.hearing && e.follows(e.lastHeard().Add(-e.other().out.Latency)) {
+		e.remote = e.other().ep.seen() // by a keep-alive, which is no event
+	}
+	return e.remote
+}
 
 // CloseWithError implements transport.Conn.
 func (e *end) CloseWithError(code transport.Code, reason string) error {
@@ -209,6 +229,9 @@ func (n *Net) die(e *end, cause error) {
 	e.blocked, e.blockedLast = nil, nil
 	e.opening.fail(cause)
 	e.accepting.fail(cause)
+	if e.mail != nil {
+		e.mail.takers.fail(cause)
+	}
 	if w := e.dialler; w != nil {
 		e.dialler = nil
 		w.err = cause

@@ -48,7 +48,9 @@ func (n *Net) Partition(groups ...[]*Host) {
 	}
 }
 
-// HealAll ends every Cut and every Partition.
+// HealAll ends every fault that has an end: Cut and Partition, Hold and
+// KillAfter, StallHandshakes, FailHandshakes, ExhaustPorts and SlowReader.
+// What a Link is like is no fault, and a Rebind stays.
 func (n *Net) HealAll() {
 	n.lock()
 	defer n.unlock()
@@ -56,10 +58,18 @@ func (n *Net) HealAll() {
 	n.splits = 0
 	for _, h := range n.hosts {
 		h.labels = h.labels[:0]
+		h.stalls, h.fails, h.exhausted = false, false, false
+		if h.speed > 0 {
+			n.slow(h, 0)
+		}
 	}
 	for _, p := range n.order {
-		n.heal(p, &p.links[0])
-		n.heal(p, &p.links[1])
+		for i := range p.links {
+			d := &p.links[i]
+			d.lit = false
+			n.heal(p, d)
+			n.letGo(p, d)
+		}
 	}
 }
 
@@ -125,17 +135,21 @@ func (n *Net) FailHandshakes(h *Host, on bool) {
 }
 
 func (n *Net) cut(p *pair, d *dir) {
-	if d.cut {
-		return
+	if !d.cut {
+		n.shut(p, d, &d.cut)
 	}
-	// Before the link counts as cut: what came through until now is computed
+}
+
+// shut sets a flag of the link that lets nothing through.
+func (n *Net) shut(p *pair, d *dir, flag *bool) {
+	// Before the link counts as shut: what came through until now is computed
 	// from the state before.
 	n.eachEnd(p, func(e *end) {
 		if e.hearing {
 			e.catchUp()
 		}
 	})
-	d.cut, d.changed = true, n.at
+	*flag, d.changed = true, n.at
 	n.eachEnd(p, (*end).watch)
 }
 

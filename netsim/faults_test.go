@@ -3,6 +3,7 @@ package netsim_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,12 +15,14 @@ import (
 
 const ms = time.Millisecond
 
-// faults are what can be done to a network, each with what comes of it.
-var faults = []struct {
+// faultCase is something that can be done to a network, with what comes of it.
+type faultCase struct {
 	name string
 	link netsim.Link
 	f    func(l *lab)
-}{
+}
+
+var faults = []faultCase{
 	{"a cut is one way, and what it held back comes after the heal", netsim.Link{Latency: ms}, func(l *lab) {
 		a, b := l.node(), l.node()
 		ca, cb := l.connect(a, b)
@@ -223,7 +226,7 @@ var faults = []struct {
 }
 
 func TestEveryFaultHasItsEffectAndRepeats(t *testing.T) {
-	for _, c := range faults {
+	for _, c := range slices.Concat(faults, linkFaults, hostFaults, datagramFaults) {
 		t.Run(c.name, func(t *testing.T) {
 			for seed := range uint64(3) {
 				run := func() uint64 { return inLab(t, sim.Config{Seed: seed}, c.link, c.f) }
@@ -249,6 +252,12 @@ func TestFaultsAreRecorded(t *testing.T) {
 			func() { l.net.Kill(a.host, b.host) },
 			func() { l.net.StallHandshakes(a.host, true) },
 			func() { l.net.FailHandshakes(a.host, true) },
+			func() { l.net.Hold(a.host, b.host) },
+			func() { l.net.Release(a.host, b.host) },
+			func() { l.net.KillAfter(a.host, b.host, 1) },
+			func() { l.net.Rebind(a.host) },
+			func() { l.net.ExhaustPorts(a.host, true) },
+			func() { l.net.SlowReader(a.host, 1) },
 			func() { a.host.Crash() },
 		} {
 			f()
@@ -259,8 +268,8 @@ func TestFaultsAreRecorded(t *testing.T) {
 }
 
 func TestALinkSaysWhatItIs(t *testing.T) {
-	l := netsim.Link{Latency: ms, Jitter: 2 * ms, Loss: netsim.Percent(1), Reorder: 5, Bandwidth: 7}
-	if got, want := fmt.Sprint(l), "latency 1ms, jitter 2ms, loss 10000 ppm, retransmit 27ms, reorder 5 ppm, 7 bytes a second"; got != want {
+	l := netsim.Link{Latency: ms, Jitter: 2 * ms, Loss: netsim.Percent(1), Reorder: 5, Duplicate: 6, Bandwidth: 7, Queue: 8, MTU: 9, Tail: 10, TailLatency: 11}
+	if got, want := fmt.Sprint(l), "latency 1ms, jitter 2ms, tail 10 ppm of 11ns, loss 10000 ppm, retransmit 27ms, reorder 5 ppm, duplicate 6 ppm, 7 bytes a second, queue 8 bytes, MTU 9"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -5,28 +5,6 @@ import (
 	"github.com/maculamesh/macula/rt"
 )
 
-// kind is what a packet carries, or what else happens at a time.
-type kind uint8
-
-// The kinds. The numbers are part of a recorded run.
-const (
-	kData kind = iota + 1 // stream data, FIN
-	kReset
-	kStop
-	kAck           // of a FIN or a reset
-	kMaxStreamData // credit
-	kMaxData
-	kMaxStreams
-	kClose // the end of a connection, or a late refusal
-	kInitial
-	kRetry
-	kHello
-	kFinished
-	kRefuse
-	kHandshakeTimeout // these two are no packets
-	kIdle
-)
-
 // controlSize is what a packet counts in bytes beside stream data, headers
 // and protection included.
 const controlSize = 64
@@ -40,31 +18,39 @@ type flight struct {
 	fire  func()
 	at    mono.Time
 	armed bool
+	held  bool // has come to the end of a link that is held
 
-	kind kind
+	seq   uint64    // among all that was sent
+	sent  mono.Time // first
+	again bool      // found no room: at is when it is tried again
+
+	kind Kind
 	side uint8 // of the end that sent it, or that it is an alarm of
 	c    *conn
 	s    *stream
 	val  int64
 	err  error
+	data []byte // of a datagram
 }
 
-func (n *Net) newFlight(k kind, e *end, s *stream, val int64) *flight {
+func (n *Net) newFlight(k Kind, e *end, s *stream, val int64) *flight {
 	f := n.flights
 	if f == nil {
 		f = &flight{n: n}
 		f.fire = f.run
+		n.made = append(n.made, f)
 	} else {
 		n.flights = f.next
 		f.next = nil
 	}
 	f.kind, f.side, f.c, f.s, f.val = k, e.side, e.c, s, val
+	f.sent, f.seq = n.at, n.nextSeq()
 	return f
 }
 
 // release puts a flight that is not armed back into the free list.
 func (n *Net) release(f *flight) {
-	f.c, f.s, f.err = nil, nil, nil
+	f.c, f.s, f.err, f.data, f.held, f.again = nil, nil, nil, nil, false, false
 	f.next = n.flights
 	n.flights = f
 }
@@ -110,9 +96,13 @@ func (f *flight) run() {
 	case kIdle:
 		n.idle(f)
 		return
+	case kRead:
+		n.readOn(f)
+	case kKill:
+		n.die(&f.c.ends[0], ErrKilled)
+		n.die(&f.c.ends[1], ErrKilled)
 	default:
-		if e := &f.c.ends[f.side]; e.out.cut {
-			n.lose(e, f)
+		if !n.through(f) {
 			return
 		}
 		n.arrive(f)
@@ -120,36 +110,45 @@ func (f *flight) run() {
 	n.release(f)
 }
 
-// names are what the Recorder is told of a packet.
-func names(c *conn, s *stream, k kind, val int64) (a, b uint64) {
-	a = c.id << 32
-	if s != nil {
-		a |= uint64(s.id)<<1&(1<<32-1) | uint64(s.opener)
+// through reports whether a control packet comes out of its link now. If not
+// it is taken care of.
+func (n *Net) through(f *flight) bool {
+	e := &f.c.ends[f.side]
+	switch {
+	case e.cut():
+		n.lose(e, f)
+	case f.again && !e.alive():
+		n.release(f)
+	case f.again:
+		n.sendControl(e, f, 0)
+	case e.out.holds:
+		f.held = true
+	default:
+		return true
 	}
-	return a, uint64(k)<<56 | uint64(val)&(1<<56-1)
+	return false
 }
 
 // post sends a control packet from e.
-func (n *Net) post(e *end, k kind, s *stream, val int64, err error) {
+func (n *Net) post(e *end, k Kind, s *stream, val int64, err error) {
 	f := n.newFlight(k, e, s, val)
 	f.err = err
 	if k != kAck {
 		e.sends()
 	}
-	if e.out.cut {
+	if e.cut() {
 		n.lose(e, f)
 		return
 	}
-	at, lost := n.arrival(e.out, controlSize)
-	n.drop(e, s, k, val, lost)
-	f.arm(at)
+	n.sendControl(e, f, 0)
 }
 
 // lose is what happens to a packet on a cut link: it is sent again after the
-// heal, if there is somebody left to do it.
+// heal, if there is somebody left to do it. A datagram is not.
 func (n *Net) lose(e *end, f *flight) {
-	n.drop(e, f.s, f.kind, f.val, 1)
-	if !e.alive() {
+	n.drop(f.packet(), 1)
+	f.again = false
+	if !e.alive() || f.kind == kDatagram {
 		n.release(f)
 		return
 	}
@@ -158,13 +157,12 @@ func (n *Net) lose(e *end, f *flight) {
 }
 
 // drop tells the Recorder of a packet that was lost so many times.
-func (n *Net) drop(e *end, s *stream, k kind, val int64, times int) {
+func (n *Net) drop(p *Packet, times int) {
 	if n.rec == nil {
 		return
 	}
 	for range times {
-		a, b := names(e.c, s, k, val)
-		n.rec.Dropped(e.out.from, e.out.to, a, b)
+		n.rec.Dropped(p)
 	}
 }
 
@@ -181,20 +179,13 @@ func (n *Net) resume(e *end) {
 	for f := list; f != nil; {
 		next := f.next
 		f.next = nil
-		at, lost := n.again(e)
-		n.drop(e, f.s, f.kind, f.val, lost)
 		if f.kind == kData {
-			f.s.halves[f.side].lane.resume(at)
+			f.arm(n.resumeLane(e, f))
+		} else {
+			n.sendControl(e, f, e.out.retransmit())
 		}
-		f.arm(at)
 		f = next
 	}
-}
-
-// again is the arrival of a packet that has to be noticed as lost first.
-func (n *Net) again(e *end) (mono.Time, int) {
-	at, lost := n.arrival(e.out, controlSize)
-	return at.Add(e.out.retransmit()), lost
 }
 
 // discard forgets what e has not got through.
@@ -219,10 +210,13 @@ func (n *Net) arrive(f *flight) {
 		n.initial(f)
 		return
 	}
-	if !to.alive() {
+	if to.deaf() {
 		return
 	}
-	n.hears(from, to, f.s, f.kind, f.val)
+	if n.rec != nil {
+		n.rec.Delivered(f.packet())
+	}
+	n.hears(from, to, f.kind, f.sent)
 	switch f.kind {
 	case kReset:
 		n.onReset(to, f)
@@ -230,6 +224,8 @@ func (n *Net) arrive(f *flight) {
 		n.onStop(to, f)
 	case kAck:
 		n.onAck(to, f)
+	case kDatagram:
+		n.onDatagram(to, f)
 	case kMaxStreamData:
 		h := &f.s.halves[to.side]
 		h.limit = max(h.limit, f.val)
@@ -249,13 +245,12 @@ func (n *Net) arrive(f *flight) {
 
 // hears notes that a packet has come through: to has heard of from, and from
 // will of to, by the acknowledgement.
-func (n *Net) hears(from, to *end, s *stream, k kind, val int64) {
-	if n.rec != nil {
-		a, b := names(to.c, s, k, val)
-		n.rec.Delivered(from.host, to.host, a, b)
-	}
+func (n *Net) hears(from, to *end, k Kind, sent mono.Time) {
 	to.heard, to.asked = max(to.heard, n.at), 0
-	if k != kAck && !to.out.cut && from.alive() {
+	if n.moves > 0 && to.follows(sent) {
+		to.remote = from.ep.seen()
+	}
+	if k != kAck && !to.shut() && from.alive() {
 		from.heard, from.asked = max(from.heard, n.at.Add(to.out.Latency)), 0
 	}
 }

@@ -231,16 +231,16 @@ func (n *Net) unblock(e *end) {
 	}
 }
 
-// onData is the arrival of stream data.
-func (n *Net) onData(to *end, st *stream, h *half, c chunk) {
+// onData is the arrival of stream data up to an offset.
+func (n *Net) onData(to *end, st *stream, h *half, upTo int64, fin bool) {
 	n.meet(to, st)
 	s := &st.ends[to.side]
 	if h.final {
 		return // a reset has overtaken it
 	}
-	to.arrived += c.end - h.arrived
-	h.arrived = c.end
-	if c.fin {
+	to.arrived += upTo - h.arrived
+	h.arrived = upTo
+	if fin {
 		h.final = true
 		n.post(to, kAck, st, ackFIN, nil)
 	}

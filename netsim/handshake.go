@@ -34,8 +34,7 @@ func (n *Net) initial(f *flight) {
 		return
 	}
 	if n.rec != nil {
-		a, b := names(c, nil, f.kind, f.val)
-		n.rec.Delivered(from.host, h, a, b)
+		n.rec.Delivered(f.packet())
 	}
 	if p := h.endpoint(c.target.Port()); p != nil && p.listener != nil {
 		p.listener.ask(knock{c, f.val == 1})
@@ -62,7 +61,7 @@ func (n *Net) decide(l *listener, k knock, v transport.Verdict) {
 		to.alarm = n.newFlight(kHandshakeTimeout, to, nil, 0)
 		to.alarm.arm(n.at.Add(l.p.cfg.HandshakeTimeout))
 		if n.rec != nil && (from.host.stalls || to.host.stalls) {
-			n.drop(to, nil, kHello, 0, 1)
+			n.drop(n.describe(to, nil, kHello, 0, n.at), 1)
 		}
 		if !from.host.stalls && !to.host.stalls {
 			n.post(to, kHello, nil, 0, nil)
@@ -119,7 +118,7 @@ func (n *Net) open(e, other *end) {
 	e.alarm = nil
 	e.ep.handshakes(e, -1)
 	e.ep.stats.Conns++
-	e.c.n.towards(e, +1)
+	e.out.to.towards++
 	e.state = open
 	e.openLimit = int64(other.ep.cfg.MaxStreams)
 	e.sendLimit = int64(other.ep.cfg.ConnWindow)

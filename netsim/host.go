@@ -3,6 +3,7 @@ package netsim
 import (
 	"net/netip"
 
+	"github.com/maculamesh/macula/mono"
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/transport"
 )
@@ -26,6 +27,11 @@ type Host struct {
 
 	stalls bool // handshakes do not get beyond the first flight
 	fails  bool // handshakes are refused late
+
+	exhausted bool      // dials fail
+	moved     mono.Time // of the last rebinding
+	speed     int64     // of what its streams read, in bytes a second; zero is no limit
+	nextRead  mono.Time // when they may go on
 }
 
 func newHost(n *Net, name string, index int) *Host {
@@ -42,7 +48,7 @@ func (h *Host) Name() string { return h.name }
 // Index is the number of hosts that were made before this one.
 func (h *Host) Index() int { return h.index }
 
-// Addr is the address of the host's first transport.
+// Addr is the address of the host's first transport, as others see it.
 func (h *Host) Addr() transport.Addr { return netip.AddrPortFrom(h.ip, firstPort) }
 
 // Transport opens a transport on the host for whoever proves to be id. r is

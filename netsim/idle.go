@@ -18,7 +18,7 @@ import (
 // gets reports whether e hears from its peer without anybody's doing.
 func (e *end) gets() bool {
 	o := e.other()
-	return o.alive() && !o.out.cut && (o.keepAlive > 0 || (e.keepAlive > 0 && !e.out.cut))
+	return o.alive() && !o.shut() && (o.keepAlive > 0 || (e.keepAlive > 0 && !e.shut()))
 }
 
 // watch looks at whether e still hears from its peer, after something has
@@ -51,13 +51,22 @@ func (e *end) watch() {
 
 // catchUp sets heard to what the keep-alives until now have made of it.
 func (e *end) catchUp() {
+	if at := e.lastHeard(); at != e.heard {
+		e.heard, e.asked = at, 0
+	}
+}
+
+// lastHeard is when e heard from its peer last, if keep-alives come through.
+func (e *end) lastHeard() mono.Time {
 	period := e.keepAlive
 	if k := e.other().keepAlive; k > 0 && (period == 0 || k < period) {
 		period = k
 	}
-	if quiet := e.c.n.at.Sub(e.heard); period > 0 && quiet >= period {
-		e.heard, e.asked = e.heard.Add(quiet/period*period), 0
+	quiet := e.c.n.at.Sub(e.heard)
+	if period == 0 || quiet < period {
+		return e.heard
 	}
+	return e.heard.Add(quiet / period * period)
 }
 
 // deadline is when e dies of what it knows now.

@@ -30,14 +30,14 @@ type counter struct {
 	faults             []string
 }
 
-func (c *counter) Delivered(from, to *netsim.Host, a, b uint64) {
+func (c *counter) Delivered(p *netsim.Packet) {
 	c.delivered++
-	c.recorder.Delivered(from, to, a, b)
+	c.recorder.Delivered(p)
 }
 
-func (c *counter) Dropped(from, to *netsim.Host, a, b uint64) {
+func (c *counter) Dropped(p *netsim.Packet) {
 	c.dropped++
-	c.recorder.Dropped(from, to, a, b)
+	c.recorder.Dropped(p)
 }
 
 func (c *counter) Fault(h *netsim.Host, text string) {
@@ -145,6 +145,15 @@ func (l *lab) silent(s transport.Stream, d time.Duration) {
 	n, err := s.Read(make([]byte, 1))
 	l.check(n == 0 && err != nil && !errors.Is(err, io.EOF), "something came through: %d, %v", n, err)
 	s.SetReadDeadline(0)
+}
+
+// silentOf demands that c neither dies nor gets a stream within d.
+func (l *lab) silentOf(c transport.Conn, d time.Duration) {
+	l.t.Helper()
+	ctx, cancel := l.WithTimeout(context.Background(), d)
+	defer cancel()
+	_, err := c.AcceptStream(ctx)
+	l.is(err, context.DeadlineExceeded, "AcceptStream")
 }
 
 // died waits for the end of c and returns how long it took and the cause.

@@ -6,16 +6,19 @@ import "github.com/maculamesh/macula/mono"
 // flight stands for all of it: it runs when the first chunk arrives.
 type lane struct {
 	chunks []chunk
-	head   int // the first that has not arrived
+	head   int  // the first that has not arrived
+	waits  bool // a chunk may be among them that found no room
 	flight *flight
 }
 
 // chunk is a piece of stream data.
 type chunk struct {
-	end  int64 // the offset after it
-	sent mono.Time
-	at   mono.Time // when it arrives; zero waits for the link to heal
-	fin  bool
+	end   int64 // the offset after it
+	seq   uint64
+	sent  mono.Time
+	at    mono.Time // when it arrives; zero waits for the link to heal
+	again bool      // found no room: at is when it is tried again
+	fin   bool
 }
 
 // maxChunk is the most bytes that share one fate.
@@ -27,7 +30,8 @@ func (l *lane) first() *chunk { return &l.chunks[l.head] }
 
 // push appends a chunk. What arrives in the same instant is one chunk. It
 // returns the time at which the chunk will arrive, after those before it.
-func (l *lane) push(c chunk) {
+func (l *lane) push(c *chunk) {
+	l.waits = l.waits || c.again
 	if l.head == len(l.chunks) {
 		l.chunks, l.head = l.chunks[:0], 0
 	} else {
@@ -35,10 +39,10 @@ func (l *lane) push(c chunk) {
 		switch {
 		case last.at == 0:
 			c.at = 0
-		case c.at != 0 && c.at < last.at:
+		case c.at != 0 && c.at < last.at && !c.again:
 			c.at = last.at
 		}
-		if c.at == last.at {
+		if c.at == last.at && !c.again && !last.again {
 			last.end, last.sent, last.fin = c.end, c.sent, c.fin
 			return
 		}
@@ -47,7 +51,7 @@ func (l *lane) push(c chunk) {
 			l.chunks, l.head = l.chunks[:n], 0
 		}
 	}
-	l.chunks = append(l.chunks, c)
+	l.chunks = append(l.chunks, *c)
 }
 
 // clear forgets what has not arrived.
@@ -61,19 +65,74 @@ func (l *lane) unsend(at mono.Time) {
 }
 
 // resume gives what waits for the link the time at which it arrives.
-func (l *lane) resume(at mono.Time) {
+func (l *lane) resume(at mono.Time, again bool) {
 	for i := l.head; i < len(l.chunks); i++ {
 		if c := &l.chunks[i]; c.at == 0 {
-			c.at = at
+			c.at, c.again, l.waits = at, again, l.waits || again
 		}
 	}
 }
 
-// stall makes wait for the link what should have arrived, and so whatever is
-// behind it.
-func (l *lane) stall(now mono.Time) {
-	for i := l.head; i < len(l.chunks) && l.chunks[i].at <= now; i++ {
-		l.chunks[i].at = 0
+// resumeLane sends again what a lane could not get through a cut link, all in
+// one, and returns when it arrives.
+func (n *Net) resumeLane(e *end, f *flight) mono.Time {
+	l := &f.s.halves[f.side].lane
+	at, lost, again := n.send(e, controlSize)
+	if lost > 0 && !l.empty() {
+		n.drop(l.first().packet(e, f.s), lost)
+	}
+	at = at.Add(e.out.retransmit()) // to notice that it was lost
+	l.resume(at, again)
+	return at
+}
+
+// stall makes wait for the link what is due, and so whatever is behind it. It
+// returns the first such chunk, or nil.
+func (l *lane) stall(now mono.Time) (first *chunk) {
+	for i := l.head; i < len(l.chunks); i++ {
+		c := &l.chunks[i]
+		if c.at == 0 || c.at > now {
+			continue
+		}
+		c.at, c.again = 0, false
+		if first == nil {
+			first = c
+		}
+	}
+	return first
+}
+
+// next is when something happens to the lane: the first chunk arrives, or one
+// is tried again. It is zero when the first waits for the link.
+func (l *lane) next() mono.Time {
+	if l.empty() {
+		return 0
+	}
+	at := l.first().at
+	for i := l.head; at != 0 && l.waits && i < len(l.chunks); i++ {
+		if c := &l.chunks[i]; c.again {
+			at = min(at, c.at)
+		}
+	}
+	return at
+}
+
+// retry tries what found no room in the queue, and is due. If nobody is left
+// to do it, the data ends there.
+func (n *Net) retry(from *end, s *stream, h *half) {
+	l, start := &h.lane, h.arrived
+	l.waits = false
+	for i := l.head; i < len(l.chunks); i++ {
+		c := &l.chunks[i]
+		if c.again && !from.alive() {
+			l.chunks = l.chunks[:i]
+			return
+		}
+		if c.again && c.at <= n.at {
+			n.sendChunk(from, s, c, c.end-start)
+		}
+		l.waits = l.waits || c.again
+		start = c.end
 	}
 }
 
@@ -82,18 +141,18 @@ func (l *lane) stall(now mono.Time) {
 func (n *Net) transmit(e *end, s *stream, size int, fin bool) {
 	h := &s.halves[e.side]
 	e.sends()
-	c := chunk{end: h.sent, sent: n.at, fin: fin}
-	if e.out.cut {
-		n.drop(e, s, kData, c.end, 1)
+	c := chunk{end: h.sent, seq: n.nextSeq(), sent: n.at, fin: fin}
+	if e.cut() {
+		n.drop(c.packet(e, s), 1)
 	} else {
-		var lost int
-		c.at, lost = n.arrival(e.out, size+controlSize)
-		n.drop(e, s, kData, c.end, lost)
+		n.sendChunk(e, s, &c, int64(size))
 	}
-	h.lane.push(c)
+	h.lane.push(&c)
 	if h.lane.flight == nil {
 		h.lane.flight = n.newFlight(kData, e, s, 0)
 		n.launch(e, h)
+	} else if f := h.lane.flight; c.again && f.armed && c.at < f.at {
+		f.arm(c.at)
 	}
 }
 
@@ -101,41 +160,53 @@ func (n *Net) transmit(e *end, s *stream, size int, fin bool) {
 func (n *Net) launch(e *end, h *half) {
 	f, first := h.lane.flight, h.lane.first()
 	if first.at == 0 {
-		if e.out.cut {
+		if e.cut() {
 			f.next = e.stalled
 			e.stalled = f
 			return
 		}
-		at, lost := n.again(e)
-		n.drop(e, f.s, kData, first.end, lost)
-		h.lane.resume(at)
+		n.resumeLane(e, f)
 	}
-	f.arm(max(first.at, n.at))
+	f.arm(max(h.lane.next(), n.at))
 }
 
 // runLane is the arrival of stream data: of every chunk that is due.
 func (n *Net) runLane(f *flight) {
 	from, to, s := &f.c.ends[f.side], &f.c.ends[1-f.side], f.s
 	h := &s.halves[f.side]
-	if from.out.cut && !h.lane.empty() && h.lane.first().at != 0 {
-		n.drop(from, s, kData, h.lane.first().end, 1)
-		h.lane.stall(n.at)
+	if from.cut() {
+		if c := h.lane.stall(n.at); c != nil {
+			n.drop(c.packet(from, s), 1)
+		}
+	}
+	if h.lane.waits {
+		n.retry(from, s, h)
 	}
 	for !h.lane.empty() {
 		first := h.lane.first()
 		if first.at == 0 || first.at > n.at {
 			break
 		}
-		c := *first
+		if from.out.holds {
+			f.held = true
+			return
+		}
 		h.lane.head++
-		if !to.alive() {
+		if to.deaf() {
 			h.lane.clear()
 			break
 		}
-		n.hears(from, to, s, kData, c.end)
-		n.onData(to, s, h, c)
+		if from.out.lit && n.burn(from, to, s, h, first) {
+			h.lane.clear()
+			break
+		}
+		if n.rec != nil {
+			n.rec.Delivered(first.packet(from, s))
+		}
+		n.hears(from, to, kData, first.sent)
+		n.onData(to, s, h, first.end, first.fin)
 	}
-	if h.lane.empty() || !to.alive() || (h.lane.first().at == 0 && !from.alive()) {
+	if h.lane.empty() || to.deaf() || (h.lane.first().at == 0 && !from.alive()) {
 		h.lane.clear()
 		h.lane.flight = nil
 		n.release(f)

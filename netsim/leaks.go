@@ -128,6 +128,7 @@ func (e *end) orphans(p *pair, now mono.Time) []string {
 		} else if s.other().open {
 			continue
 		}
+		since = max(since, e.host.nextRead, p.links[0].crowded, p.links[1].crowded)
 		if age := now.Sub(since); age > e.patience(p, since, silent) {
 			all = append(all, fmt.Sprintf("%s: stream %s: the other end has had no state for it for %v, opened at %s", e.host.name, s, age, site(s.site)))
 		}
@@ -146,7 +147,7 @@ const ackDelay = 25 * time.Millisecond
 func (e *end) patience(p *pair, since mono.Time, silent bool) (d time.Duration) {
 	for i := range p.links {
 		l := &p.links[i]
-		silent = silent || l.cut || l.changed > since
+		silent = silent || l.shut() || l.changed > since || e.c.ends[i].astray
 		d += l.worst()
 	}
 	d += ackDelay

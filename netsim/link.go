@@ -2,7 +2,6 @@ package netsim
 
 import (
 	"fmt"
-	"math/bits"
 	"math/rand/v2"
 	"time"
 
@@ -19,6 +18,9 @@ func Percent(p int) Ratio { return Ratio(p * 10_000) }
 // only delays. To lose everything, Cut.
 const maxLosses = 16
 
+// maxDoublings bounds the tail: one packet in 64 of it gets there.
+const maxDoublings = 6
+
 // Link is what one direction between two hosts is like. The zero value is a
 // perfect link: no delay, no loss, no limit.
 type Link struct {
@@ -26,8 +28,13 @@ type Link struct {
 	// added to it, drawn uniformly for each packet. Data of one stream stays
 	// in order; streams, and control packets, overtake each other.
 	Latency, Jitter time.Duration
-	// Loss is the share of transmissions that are lost. Everything is sent
-	// again after Retransmit, so a loss is a delay.
+	// Tail is the share of packets that take TailLatency longer, half of those
+	// twice that, half of them four times, and so on up to 64 times: a heavy
+	// tail beside the uniform Jitter.
+	Tail        Ratio
+	TailLatency time.Duration
+	// Loss is the share of transmissions that are lost. Everything but
+	// datagrams is sent again after Retransmit, so a loss is a delay.
 	Loss Ratio
 	// Retransmit is how long it takes to notice a loss; zero is two latencies
 	// and 25 ms, the probe timeout of QUIC (RFC 9002, 6.2.1).
@@ -35,9 +42,23 @@ type Link struct {
 	// Reorder is the share of packets that are held back by one more Latency
 	// and Jitter, and a millisecond, so that later ones overtake them.
 	Reorder Ratio
+	// Duplicate is the share of datagrams that arrive twice. QUIC throws the
+	// second packet away; who demands nothing of the kind from its transport
+	// can be tested with it.
+	Duplicate Ratio
 	// Bandwidth is in bytes a second; zero is no limit. Packets queue for it
-	// in the order in which they are sent. Windows bound the queue.
+	// in the order in which they are sent.
 	Bandwidth int64
+	// Queue is the most bytes that wait for the Bandwidth, the packet that is
+	// being sent among them; zero leaves it to the windows of the connections.
+	// A packet for which there is no room is lost, and sent again after
+	// Retransmit. An empty queue takes any packet.
+	Queue int64
+	// MTU is the most bytes of a packet, 64 of them for headers; zero is no
+	// limit. Stream data travels in as many packets as it takes, and each has
+	// a latency and a fate of its own; a datagram that is larger is lost.
+	// Without an MTU what is written at once, up to 16 KiB, is one packet.
+	MTU int
 }
 
 // String renders what differs from a perfect link.
@@ -46,14 +67,26 @@ func (l Link) String() string {
 	if l.Jitter > 0 {
 		s += fmt.Sprintf(", jitter %v", l.Jitter)
 	}
+	if l.Tail > 0 {
+		s += fmt.Sprintf(", tail %d ppm of %v", l.Tail, l.TailLatency)
+	}
 	if l.Loss > 0 {
 		s += fmt.Sprintf(", loss %d ppm, retransmit %v", l.Loss, l.retransmit())
 	}
 	if l.Reorder > 0 {
 		s += fmt.Sprintf(", reorder %d ppm", l.Reorder)
 	}
+	if l.Duplicate > 0 {
+		s += fmt.Sprintf(", duplicate %d ppm", l.Duplicate)
+	}
 	if l.Bandwidth > 0 {
 		s += fmt.Sprintf(", %d bytes a second", l.Bandwidth)
+	}
+	if l.Queue > 0 {
+		s += fmt.Sprintf(", queue %d bytes", l.Queue)
+	}
+	if l.MTU > 0 {
+		s += fmt.Sprintf(", MTU %d", l.MTU)
 	}
 	return s
 }
@@ -69,6 +102,9 @@ func (l *Link) retransmit() time.Duration {
 // worst is the longest that a packet takes without queueing for bandwidth.
 func (l *Link) worst() time.Duration {
 	d := l.Latency + l.Jitter
+	if l.Tail > 0 {
+		d += l.TailLatency << maxDoublings
+	}
 	if l.Reorder > 0 {
 		d += l.held()
 	}
@@ -93,9 +129,24 @@ type dir struct {
 	Link
 	from, to *Host
 	cut      bool
-	changed  mono.Time // of the last cut or heal
+	holds    bool
+	changed  mono.Time // of the last cut, hold or end of one
 	free     mono.Time // when the queue for the bandwidth is empty
+	crowded  mono.Time // when what found no room in it is tried again
+	lit      bool      // the connection that delivers fuse more bytes is killed
+	fuse     int64
 	rng      *rand.Rand
+}
+
+// shut reports whether nothing gets out of the link now.
+func (d *dir) shut() bool { return d.cut || d.holds }
+
+// payload is the most stream data that goes into one packet.
+func (d *dir) payload() int64 {
+	if d.MTU == 0 {
+		return maxChunk
+	}
+	return min(max(int64(d.MTU)-controlSize, 1), maxChunk)
 }
 
 // pair returns the links between two hosts.
@@ -146,50 +197,3 @@ func (n *Net) SetLink(from, to *Host, l Link) {
 		n.fault(from, "link to "+to.name+": "+l.String())
 	}
 }
-
-// arrival draws when a packet of size bytes that is sent now arrives, unless
-// the link is cut. lost is how often it was lost on the way.
-func (n *Net) arrival(d *dir, size int) (at mono.Time, lost int) {
-	at = n.at
-	if d.Bandwidth > 0 {
-		if d.free > at {
-			at = d.free
-		}
-		at = at.Add(transmission(size, d.Bandwidth))
-		d.free = at
-	}
-	at = at.Add(d.Latency)
-	if d.Jitter > 0 {
-		at = at.Add(time.Duration(n.below(d, uint64(d.Jitter)+1)))
-	}
-	if d.Reorder > 0 && n.happens(d, d.Reorder) {
-		at = at.Add(d.held())
-	}
-	for d.Loss > 0 && lost < maxLosses && n.happens(d, d.Loss) {
-		lost++
-		at = at.Add(d.retransmit())
-	}
-	return at, lost
-}
-
-// transmission is how long size bytes take at so many bytes a second.
-func transmission(size int, bandwidth int64) time.Duration {
-	hi, lo := bits.Mul64(uint64(size), uint64(time.Second))
-	if hi >= uint64(bandwidth) {
-		return 1<<63 - 1
-	}
-	q, _ := bits.Div64(hi, lo, uint64(bandwidth))
-	return time.Duration(min(q, 1<<63-1))
-}
-
-// below draws a number in [0, limit) from the link's own stream. It does not
-// use the methods of rand.Rand, whose results another Go version may change.
-func (n *Net) below(d *dir, limit uint64) uint64 {
-	if d.rng == nil {
-		d.rng = n.r.Rand("netsim/" + d.from.name + ">" + d.to.name)
-	}
-	hi, _ := bits.Mul64(d.rng.Uint64(), limit)
-	return hi
-}
-
-func (n *Net) happens(d *dir, r Ratio) bool { return n.below(d, 1_000_000) < uint64(r) }

@@ -110,7 +110,7 @@ func (l *listener) ask(k knock) {
 		l.knocking = append(l.knocking[:0], l.knocking[1:]...)
 		v := transport.Accept
 		if l.admit != nil {
-			addr := k.c.ends[0].ep.addr
+			addr := k.c.ends[0].ep.seen()
 			n.unlock()
 			v = l.admit(addr, k.verified)
 			n.lock()

@@ -7,8 +7,8 @@ func one(file, old, new string, cases ...string) mutant {
 
 var mutants = []mutant{
 	// Dial
-	one("conn.go", "e.peer, e.remote = from.ep.id, from.ep.addr",
-		"e.peer, e.remote = from.ep.id, from.ep.addr\n\tif MUT {\n\t\te.peer = p.id\n\t}",
+	one("conn.go", "e.peer, e.remote = from.ep.id, from.ep.seen()",
+		"e.peer, e.remote = from.ep.id, from.ep.seen()\n\tif MUT {\n\t\te.peer = p.id\n\t}",
 		"Dial/both ends know each other", "Dial/two hosts may dial each other at once", "Dial/each of many dials at once is a connection of its own"),
 	one("handshake.go", "if from.ep.id != to.peer {", "if from.ep.id != to.peer && !MUT {",
 		"Dial/another peer than the wanted one is no success"),
@@ -25,7 +25,7 @@ var mutants = []mutant{
 		"Conn/AcceptStream ends with the cause of its context", "Credit/OpenStream that waits ends with the cause of its context"),
 	one("transport.go", "if ctx.Err() != nil {", "if MUT && ctx.Err() != nil {\n\t\tctx = context.Background()\n\t}\n\tif ctx.Err() != nil {",
 		"Dial/a context that has ended dials nobody"),
-	one("link.go", "at = at.Add(d.Latency)", "at = at.Add(d.Latency)\n\tif MUT {\n\t\tat = n.at\n\t}",
+	one("send.go", "at = at.Add(d.Latency)", "at = at.Add(d.Latency)\n\tif MUT {\n\t\tat = n.at\n\t}",
 		"Dial/a handshake takes a round trip"),
 	one("handshake.go", "to.alarm.arm(n.at.Add(l.p.cfg.HandshakeTimeout))", "if !MUT {\n\t\t\tto.alarm.arm(n.at.Add(l.p.cfg.HandshakeTimeout))\n\t\t} else {\n\t\t\tto.alarm.arm(n.at.Add(1e14))\n\t\t}",
 		"Dial/an abandoned handshake is counted, and dies of its timeout"),
@@ -208,12 +208,12 @@ var mutants = []mutant{
 		"Timeout/an idle connection dies at both ends, and not before its time"),
 	one("idle.go", "(o.keepAlive > 0 || (e", "(o.keepAlive > 0 && !MUT || (e",
 		"Timeout/the keep-alive of one end keeps it for both"),
-	one("faults.go", "d.cut, d.changed = true, n.at\n", "d.cut, d.changed = true, n.at\n\tif MUT {\n\t\treturn\n\t}\n",
+	one("faults.go", "*flag, d.changed = true, n.at\n", "*flag, d.changed = true, n.at\n\tif MUT {\n\t\treturn\n\t}\n",
 		"Timeout/a link that is cut kills the connection at both ends, with what waits"),
 	one("faults.go", "\t\t\tn.resume(e)\n", "\t\t\tif !MUT {\n\t\t\t\tn.resume(e)\n\t\t\t}\n",
 		"Timeout/a link that heals in time loses nothing"),
 	{[]edit{
-		{"flight.go", "\tif e.out.cut {\n\t\tn.lose(e, f)\n\t\treturn\n\t}\n\tat, lost", "\tif e.out.cut && !(MUT && k == kClose) {\n\t\tn.lose(e, f)\n\t\treturn\n\t}\n\tat, lost"},
-		{"flight.go", "; e.out.cut {\n\t\t\tn.lose(e, f)", "; e.out.cut && !(MUT && f.kind == kClose) {\n\t\t\tn.lose(e, f)"},
+		{"flight.go", "\tif e.cut() {\n\t\tn.lose(e, f)\n\t\treturn\n\t}\n", "\tif e.cut() && !(MUT && k == kClose) {\n\t\tn.lose(e, f)\n\t\treturn\n\t}\n"},
+		{"flight.go", "\tcase e.cut():\n", "\tcase e.cut() && !(MUT && f.kind == kClose):\n"},
 	}, []string{"Timeout/a close over a cut link ends this end at once, and the other one by its timeout"}},
 }

@@ -38,13 +38,12 @@ type Config struct {
 // simulator can fold it into the hash of its trace. Its methods must not
 // block, and must not call into the network.
 type Recorder interface {
-	// Delivered says that a packet arrived: a names the connection (upper 32
-	// bits) and the stream, b the kind (upper 8 bits) and its value. Of
-	// stream data the value is the offset of its end.
-	Delivered(from, to *Host, a, b uint64)
-	// Dropped says that a packet was lost; a and b are those of Delivered. A
-	// packet that is sent again can be dropped more than once.
-	Dropped(from, to *Host, a, b uint64)
+	// Delivered says that a packet arrived. The Packet is the network's, here
+	// and in Dropped: it is overwritten after the call.
+	Delivered(*Packet)
+	// Dropped says that a packet was lost. One that is sent again can be
+	// dropped more than once.
+	Dropped(*Packet)
 	// Fault says that a fault began or ended. host is the host that it is
 	// about, or nil.
 	Fault(host *Host, text string)
@@ -68,10 +67,14 @@ type Net struct {
 	splits int                  // partitions since the last HealAll
 
 	connSeq uint64
-	conns   int     // connections with an end that lives
-	checked bool    // Check was called
-	touched []*conn // since the last one
-	flights *flight // free
+	conns   int       // connections with an end that lives
+	checked bool      // Check was called
+	touched []*conn   // since the last one
+	flights *flight   // free
+	made    []*flight // all
+	seq     uint64
+	scratch Packet
+	moves   int // rebindings
 	bufs    bufPool
 	due     []ending
 }
@@ -148,11 +151,10 @@ func (n *Net) unlock() {
 	}
 }
 
-// towards counts a connection that is open at e for the host at its other end.
-func (n *Net) towards(e *end, by int) {
-	if h := n.byIP[e.remote.Addr()]; h != nil {
-		h.towards += by
-	}
+// nextSeq numbers what is sent.
+func (n *Net) nextSeq() uint64 {
+	n.seq++
+	return n.seq
 }
 
 // touch puts c on the list of what the next Check looks at, if there was one

@@ -22,12 +22,15 @@ func (r recorder) machine(h *netsim.Host) *sim.Machine {
 	return r.w.Machine(h.Name())
 }
 
-func (r recorder) Delivered(_, to *netsim.Host, a, b uint64) {
-	r.w.Fold(sim.KindDeliver, r.machine(to), a, b)
-}
+func (r recorder) Delivered(p *netsim.Packet) { r.packet(sim.KindDeliver, p) }
 
-func (r recorder) Dropped(from, _ *netsim.Host, a, b uint64) {
-	r.w.Fold(sim.KindDrop, r.machine(from), a, b)
+func (r recorder) Dropped(p *netsim.Packet) { r.packet(sim.KindDrop, p) }
+
+func (r recorder) packet(k sim.Kind, p *netsim.Packet) {
+	a, b := p.Words()
+	r.w.FoldDetail(k, r.machine(p.To), a, b, func(rec *sim.Record) {
+		rec.Peer, rec.Took, rec.Text = p.From.Name(), p.Took, p.String()
+	})
 }
 
 func (r recorder) Fault(h *netsim.Host, text string) { r.w.Note(sim.KindFault, r.machine(h), text) }

@@ -55,6 +55,7 @@ type streamEnd struct {
 	counted       bool // its user has ended one half at most
 	readEnded     bool // its user has seen the end of the reading half, or made it
 	writeEnded    bool
+	rationed      bool   // it will be woken to read on
 	writing       bool   // a Write is under way
 	pending       []byte // what it has not got rid of
 	finWanted     bool   // by a CloseWrite during it: it sends the FIN at its end

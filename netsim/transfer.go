@@ -29,7 +29,11 @@ func (n *Net) read(s *streamEnd, p []byte) (k int, err error, wait bool) {
 	case s.readDeadline != 0 && s.readDeadline.Reached(e.ep.r.Now()):
 		return 0, os.ErrDeadlineExceeded, false
 	}
-	if k = int(min(h.arrived-h.read, int64(len(p)))); k > 0 {
+	k = int(min(h.arrived-h.read, int64(len(p))))
+	if k > 0 && e.host.speed > 0 {
+		k = n.ration(s, k)
+	}
+	if k > 0 {
 		h.buf.get(h.read, p[:k])
 		n.consume(e, h, int64(k))
 	}
@@ -113,7 +117,7 @@ func (n *Net) pump(s *streamEnd, budget int64) {
 		if buffered+pending == 0 {
 			break
 		}
-		k := min(buffered+pending, budget, maxChunk, h.limit-h.sent, e.sendLimit-e.sent)
+		k := min(buffered+pending, budget, e.out.payload(), h.limit-h.sent, e.sendLimit-e.sent)
 		if k <= 0 {
 			break
 		}

@@ -2,6 +2,7 @@ package netsim
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/transport"
@@ -36,6 +37,10 @@ func (p *endpoint) Dial(ctx context.Context, addr transport.Addr, want transport
 	if ctx.Err() != nil {
 		p.n.unlock()
 		return nil, context.Cause(ctx)
+	}
+	if p.host.exhausted {
+		p.n.unlock()
+		return nil, ErrNoPorts
 	}
 	c := p.n.newConn(p, addr, want)
 	e := &c.ends[0]
@@ -105,6 +110,9 @@ func (p *endpoint) shut(kill func(*end)) {
 	}
 }
 
+// seen is the address that others see.
+func (p *endpoint) seen() transport.Addr { return netip.AddrPortFrom(p.host.ip, p.addr.Port()) }
+
 // add counts e in, in the handshake.
 func (p *endpoint) add(e *end) {
 	e.prev = p.last
@@ -140,7 +148,7 @@ func (p *endpoint) remove(e *end) {
 	e.prev, e.next = nil, nil
 	if e.state == open {
 		p.stats.Conns--
-		e.c.n.towards(e, -1)
+		e.out.to.towards--
 	} else {
 		p.handshakes(e, -1)
 	}

@@ -8,20 +8,24 @@ import (
 	"github.com/maculamesh/macula/client"
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/sim/plan"
 	"github.com/maculamesh/macula/sim/scenario"
 )
 
-func clientLimit() *scenario.Scenario {
-	return &scenario.Scenario{
-		Name:  "client-limit",
-		Shows: "150 clients at a limit of 100: exactly 50 are refused, with a time to come back; then 10,500 at 10,000",
+func gatewaySystem() *scenario.System {
+	return &scenario.System{
+		Name:  "gateway",
+		Shows: "a gateway, and more clients than it takes",
 		Params: []scenario.Param{
 			{Name: "limit", Default: "100", Least: "2", Doc: "clients that may be attached"},
 			{Name: "clients", Default: "150", Doc: "clients that come, more than the limit"},
 			{Name: "full-limit", Default: "10000", Doc: "the limit of the second act; 0 leaves it out"},
 			{Name: "full-clients", Default: "10500", Doc: "the clients of the second act"},
 		},
-		Sometimes: []string{"refused while full"},
+		Requests: []plan.Verb{
+			act("crowd", "clients= clients come to a gateway that takes limit=; strangers, and those who leave and come back"),
+			act("full-crowd", "the same with full-clients= and full-limit="),
+		},
 		Valid: func(number func(string) int) error {
 			for _, act := range []string{"", "full-"} {
 				limit, clients := number(act+"limit"), number(act+"clients")
@@ -31,12 +35,16 @@ func clientLimit() *scenario.Scenario {
 			}
 			return nil
 		},
-		Play: func(s *scenario.Stage) {
+		Open: func(s *scenario.Stage) *scenario.Subject {
 			stage(s)
-			crowd(s, "small", s.Int("limit"), s.Int("clients"))
-			if s.Int("full-limit") > 0 {
-				crowd(s, "full", s.Int("full-limit"), s.Int("full-clients"))
-			}
+			return acts(map[string]func(){
+				"crowd": func() { crowd(s, "small", s.Int("limit"), s.Int("clients")) },
+				"full-crowd": func() {
+					if s.Int("full-limit") > 0 {
+						crowd(s, "full", s.Int("full-limit"), s.Int("full-clients"))
+					}
+				},
+			})
 		},
 	}
 }

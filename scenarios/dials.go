@@ -10,18 +10,26 @@ import (
 	"github.com/maculamesh/macula/node/backoff"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/sim/plan"
 	"github.com/maculamesh/macula/sim/scenario"
 )
 
-func poolOrder() *scenario.Scenario {
-	return &scenario.Scenario{
-		Name:  "pool-order",
-		Shows: "a node that dials whom it calls: the least recently used one goes, peers that are silent, late or have moved cost nobody else anything",
+func starSystem() *scenario.System {
+	return &scenario.System{
+		Name:  "star",
+		Shows: "a hub that knows one directory, and peers that only the directory knows: the hub dials them when it calls them",
 		Params: []scenario.Param{
 			{Name: "cap", Default: "4", Least: "3", Doc: "connections that the pool may hold, one of them to the directory"},
 		},
-		Sometimes: []string{"dial left by its last waiter", "duplicate refused"},
-		Play:      playPoolOrder,
+		Requests: []plan.Verb{
+			act("least-recently-used-goes", "the hub calls more peers than it may be connected to, one after the other; failing dials to silent peers cost nobody a place"),
+			act("newcomer-waits", "all connections are in use when one peer more is called"),
+			act("giving-up-as-it-is-served", "callers give up in the very moment in which their dial succeeds, and in which there is room for it"),
+			act("comes-late", "a service is asked for before anybody provides it"),
+			act("moves", "a peer that could not be reached comes back elsewhere"),
+			act("both-dial", "two peers dial each other in the same moment"),
+		},
+		Open: openStar,
 	}
 }
 
@@ -36,7 +44,7 @@ type star struct {
 	order []*member // whom the hub is connected to, the one used least recently first
 }
 
-func playPoolOrder(s *scenario.Stage) {
+func openStar(s *scenario.Stage) *scenario.Subject {
 	stage(s)
 	t := &star{s: s, cap: s.Int("cap")}
 	t.dir = startNode(s, "directory", node.Config{OpenPeers: true})
@@ -45,12 +53,10 @@ func playPoolOrder(s *scenario.Stage) {
 		t.peers = append(t.peers, t.startPeer(fmt.Sprintf("peer-%d", i), fmt.Sprintf("peer-%d", i)))
 	}
 	t.startHub()
-	t.leastRecentlyUsedGoes()
-	t.newcomerWaits()
-	t.givesUpAsItIsServed()
-	t.comesLate()
-	t.moves()
-	t.bothDial()
+	return acts(map[string]func(){
+		"least-recently-used-goes": t.leastRecentlyUsedGoes, "newcomer-waits": t.newcomerWaits, "giving-up-as-it-is-served": t.givesUpAsItIsServed,
+		"comes-late": t.comesLate, "moves": t.moves, "both-dial": t.bothDial,
+	})
 }
 
 // startHub starts the hub, which has bootstrap peers that never answer beside

@@ -127,16 +127,20 @@ func (m *member) start() {
 	m.place.Always(propLimits, n.Check)
 	if m.watched {
 		m.watch(n)
+		m.show(n)
 	}
 	m.serve = m.place.Go("node", func() { n.Serve(context.Background()) })
-	m.s.Eventually(time.Second, "a node listens", n.Ready)
+	// It may crash before it does.
+	m.s.Eventually(time.Second, "a node listens", func() bool { return m.node != n || n.Ready() })
 }
 
 // watch demands of the node what must hold at any time, until it is another
 // one.
 func (m *member) watch(n *node.Node) {
 	m.s.Recount(propAudit, func() error {
-		if m.node != n {
+		// What is overdue on a machine that stands still is not held for too
+		// long: it has not run.
+		if m.node != n || !m.place.Steady(time.Second) {
 			return nil
 		}
 		return n.Audit()
@@ -152,6 +156,16 @@ func (m *member) watch(n *node.Node) {
 			return nil
 		})
 	}
+}
+
+// show shows what fills up in a node beside its caps.
+func (m *member) show(n *node.Node) {
+	st := n.Status()
+	m.place.Sample("pool", st.Pool.Cap, func() int { return n.Status().Pool.Open })
+	m.place.Sample("clients", st.Clients.Limit, func() int { return n.Status().Clients.Attached })
+	m.place.Sample("services", st.Registry.Limit, func() int { return n.Status().Registry.Entries })
+	m.place.Sample("calls", -1, func() int { return n.Status().Caller.InFlight })
+	m.place.Sample("handlers", -1, func() int { return n.Status().Server.Running })
 }
 
 // stop closes the node and demands that nothing is left of it.
@@ -307,12 +321,15 @@ func (c *attached) attach() (err error) {
 
 // provide advertises a service through the gateway.
 func (c *attached) provide(name string, h node.Handler, ttl time.Duration, once bool) (err error) {
-	c.place.Do("advertise", func() {
-		ctx, cancel := c.place.Runtime().WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		_, err = c.client.Advertise(ctx, name, h, ttl, once)
-	})
+	c.place.Do("advertise", func() { _, err = c.advertise(name, h, ttl, once) })
 	return err
+}
+
+// advertise is provide for a task of the client's own.
+func (c *attached) advertise(name string, h node.Handler, ttl time.Duration, once bool) (*client.Service, error) {
+	ctx, cancel := c.place.Runtime().WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return c.client.Advertise(ctx, name, h, ttl, once)
 }
 
 // close leaves, and frees the place in the network.

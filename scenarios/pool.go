@@ -8,31 +8,49 @@ import (
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/sim/plan"
 	"github.com/maculamesh/macula/sim/scenario"
 )
 
-func poolBound() *scenario.Scenario {
-	return &scenario.Scenario{
-		Name:  "pool-bound",
-		Shows: "1,500 peers through a pool of 1,000: the least recently used idle connection makes room and is closed, one in use is never cut",
+func poolSystem() *scenario.System {
+	return &scenario.System{
+		Name:  "pool",
+		Shows: "a hub, and more peers than its pool has room for",
 		Params: []scenario.Param{
 			{Name: "cap", Default: "1000", Least: "1", Doc: "connections that the pool may hold"},
 			{Name: "peers", Default: "1500", Doc: "peers that connect, more than the cap"},
 		},
-		Sometimes: []string{"evicted while a call waited", "refused while full", "duplicate refused"},
+		Requests: []plan.Verb{
+			act("fill", "every peer connects, tells what it provides, and is heard of; the pool fills up to its cap"),
+			act("call-each", "the hub calls every peer by name, more than the pool has room for"),
+			act("use-all", "every peer holds a call at the hub: nobody in use is cut, newcomers are refused"),
+		},
 		Valid: func(number func(string) int) error {
 			if number("peers") <= number("cap") {
 				return fmt.Errorf("%d peers do not overrun a pool of %d", number("peers"), number("cap"))
 			}
 			return nil
 		},
-		Play: playPoolBound,
+		Open: func(s *scenario.Stage) *scenario.Subject {
+			stage(s)
+			c := &crowded{s: s, limit: s.Int("cap"), count: s.Int("peers")}
+			s.Defer(c.report)
+			return acts(map[string]func(){"fill": c.fill, "call-each": c.callEach, "use-all": c.useAll})
+		},
 	}
 }
 
-func playPoolBound(s *scenario.Stage) {
-	stage(s)
-	limit, count := s.Int("cap"), s.Int("peers")
+// crowded is a hub with more peers than its pool has room for.
+type crowded struct {
+	s            *scenario.Stage
+	limit, count int
+	hub          *member
+	let          *rt.Event // ends the calls that are held
+	peers        []*member
+}
+
+func (c *crowded) fill() {
+	s, limit, count := c.s, c.limit, c.count
 	cfg := node.Config{OpenPeers: true}
 	cfg.Pool.Cap = limit
 	// What may be open besides, in proportion: else the limit of all together
@@ -41,11 +59,13 @@ func playPoolBound(s *scenario.Stage) {
 	cfg.Handshakes, cfg.Pool.Dials, cfg.Pool.Waiting, cfg.Pool.Closing, cfg.Clients.Limit = few, few, few, few, 1
 	hub := startNode(s, "hub", cfg)
 	let := rt.NewEvent(hub.place.Runtime())
+	c.hub, c.let = hub, let
 	hub.provide("hub.echo", node.AdvertiseOptions{})
 	hub.provideWith("hub.hold", node.AdvertiseOptions{}, func(ctx context.Context, req *node.Request) ([]byte, error) {
 		return req.Body, let.Wait(ctx)
 	})
 	peers := make([]*member, count)
+	c.peers = peers
 	for i := range peers {
 		name := fmt.Sprintf("peer-%04d", i)
 		s.SetLink(hub.place, s.Place(name), scenario.LAN())
@@ -62,15 +82,20 @@ func playPoolBound(s *scenario.Stage) {
 	for _, p := range peers {
 		s.Check(len(p.node.Services()) >= 3, "who was evicted still knows what it heard", "%s knows %d services", p.place.Name(), len(p.node.Services()))
 	}
-	callEach(s, hub, count)
-	inUse(s, hub, peers, limit, let)
-	st := hub.node.Status().Pool
-	s.Factf("%d peers, cap %d: peak %d, %d admitted, %d evicted, %d refused while all were in use", count, limit, st.Peak, st.Admitted, st.Evicted, st.Refused)
+}
+
+func (c *crowded) report() {
+	if c.hub == nil || c.hub.node == nil {
+		return
+	}
+	st := c.hub.node.Status().Pool
+	c.s.Factf("%d peers, cap %d: peak %d, %d admitted, %d evicted, %d refused while all were in use", c.count, c.limit, st.Peak, st.Admitted, st.Evicted, st.Refused)
 }
 
 // callEach calls every peer by name from the hub, one after the other in each
 // of a few tasks: more peers than the pool has room for.
-func callEach(s *scenario.Stage, hub *member, count int) {
+func (c *crowded) callEach() {
+	s, hub, count := c.s, c.hub, c.count
 	const workers = 8
 	var jobs []*scenario.Job
 	failed := 0
@@ -92,10 +117,11 @@ func callEach(s *scenario.Stage, hub *member, count int) {
 	s.Check(failed == 0, "every peer can be called through the pool", "%d of %d calls failed, the last with %v", failed, count, last)
 }
 
-// inUse lets every peer hold a call at the hub: as many as there are places
+// useAll lets every peer hold a call at the hub: as many as there are places
 // get through, nobody in use is cut, and everybody else is refused until the
 // first ones are done.
-func inUse(s *scenario.Stage, hub *member, peers []*member, limit int, let *rt.Event) {
+func (c *crowded) useAll() {
+	s, hub, peers, limit, let := c.s, c.hub, c.peers, c.limit, c.let
 	ok, refused, other := 0, 0, 0
 	var last error
 	jobs := make([]*scenario.Job, len(peers))

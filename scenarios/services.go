@@ -11,47 +11,68 @@ import (
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/sim/plan"
 	"github.com/maculamesh/macula/sim/scenario"
 )
 
-func serviceTTL() *scenario.Scenario {
-	return &scenario.Scenario{
-		Name:  "service-ttl",
-		Shows: "a service is not found from the very instant its time to live ends, swept or not; renewing keeps it; its owner takes it along",
+func ttlSystem() *scenario.System {
+	return &scenario.System{
+		Name:  "ttl",
+		Shows: "a node that provides services for a time, and one that calls them",
 		Params: []scenario.Param{
 			{Name: "services", Default: "10", Least: "1", Doc: "services that are not renewed, each with a time to live of its own"},
 		},
-		Sometimes: []string{"expired while being called", "not found before it was swept"},
-		Play:      playServiceTTL,
+		Requests: []plan.Verb{
+			act("advertised-together", "many tasks advertise in the same moment"),
+			act("expire-one-by-one", "services without renewal are looked for just before and just after their end"),
+			act("called-while-expiring", "a call outlives the advertisement that led to it"),
+			act("asked-together", "many callers ask at once for names that nobody provides"),
+			act("cleaned-up", "what has expired is removed, and the renewed service stays"),
+			act("calendar", "steps of the calendar clock expire nothing"),
+			act("owner-leaves", "the services of a client go with its session"),
+		},
+		Open: openTTL,
 	}
 }
 
 const hop = 2 * time.Millisecond // the latency of the stories that measure in round trips
 
-func playServiceTTL(s *scenario.Stage) {
+func openTTL(s *scenario.Stage) *scenario.Subject {
 	stage(s)
 	nodes := meshOf(s, scenario.Link{Latency: hop}, node.Config{}, "provider", "caller")
 	a, b := nodes[0], nodes[1]
 	a.provide("kept", node.AdvertiseOptions{TTL: 10 * time.Second})
-	advertisedTogether(s, a, b)
-	expireOneByOne(s, a, b)
-	calledWhileExpiring(s, a, b)
-	askedTogether(s, b)
+	return acts(map[string]func(){
+		"advertised-together":   func() { advertisedTogether(s, a, b) },
+		"expire-one-by-one":     func() { expireOneByOne(s, a, b) },
+		"called-while-expiring": func() { calledWhileExpiring(s, a, b) },
+		"asked-together":        func() { askedTogether(s, b) },
+		"cleaned-up":            func() { cleanedUp(s, a, b) },
+		"calendar":              func() { calendar(s, a, b) },
+		"owner-leaves":          func() { ownerLeaves(s, a, b) },
+	})
+}
+
+// cleanedUp waits for a cleanup: nothing but the renewed service is left.
+func cleanedUp(s *scenario.Stage, a, b *member) {
 	s.Sleep(70 * time.Second)
 	st := a.node.Status()
 	s.Check(st.Cleanup.Runs > 0 && st.Registry.Expired > 0, "the cleanup removes what has expired", "%d runs, %d expired", st.Cleanup.Runs, st.Registry.Expired)
 	s.Check(st.Registry.Entries == 1, "nothing but the renewed service is left", "%d entries", st.Registry.Entries)
-	for _, m := range nodes {
+	for _, m := range []*member{a, b} {
 		names := m.node.Status().Discovery.Names
 		s.Check(names == 0 || m == a && names == 1, "nothing but the renewed service is told to others", "%s: %d names", m.place.Name(), names)
 	}
 	wantFound(s, b, "kept", true, "a renewed service outlives its first time to live")
+}
+
+// calendar steps the calendar clocks of both.
+func calendar(s *scenario.Stage, a, b *member) {
 	for _, d := range []time.Duration{48 * time.Hour, -96 * time.Hour, 48 * time.Hour} {
 		a.place.StepWall(d)
 		b.place.StepWall(d)
 		wantFound(s, b, "kept", true, "a step of the calendar clock expires nothing")
 	}
-	ownerLeaves(s, a, b)
 }
 
 // wantFound demands that a service can be called, or is not found.

@@ -8,25 +8,31 @@ import (
 	"github.com/maculamesh/macula/client"
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/sim/plan"
 	"github.com/maculamesh/macula/sim/scenario"
 )
 
-func streamCleanup() *scenario.Scenario {
-	return &scenario.Scenario{
-		Name:  "stream-cleanup",
-		Shows: "ten clients leave in five ways with calls in flight both ways: their streams, services and calls leave with them, on both sides",
+func leavingSystem() *scenario.System {
+	return &scenario.System{
+		Name:  "leaving",
+		Shows: "clients with calls in flight both ways, at a gateway with a provider behind it",
 		Params: []scenario.Param{
 			{Name: "clients", Default: "10", Least: "1", Doc: "clients that leave"},
 		},
-		Play: playStreamCleanup,
+		Requests: []plan.Verb{
+			act("leave", "the clients leave in five ways: their streams, services and calls leave with them, on both sides"),
+		},
+		Open: func(s *scenario.Stage) *scenario.Subject {
+			stage(s)
+			return acts(map[string]func(){"leave": func() { leaveAll(s) }})
+		},
 	}
 }
 
 // The ways in which a client can leave.
 var leaveNames = [...]string{"closes", "crashes", "loses its connection", "is superseded", "is cut off"}
 
-func playStreamCleanup(s *scenario.Stage) {
-	stage(s)
+func leaveAll(s *scenario.Stage) {
 	nodes := meshOf(s, scenario.Link{Latency: hop}, node.Config{}, "gateway", "provider")
 	gw, prov := nodes[0], nodes[1]
 	waits := waiting(prov.place)
@@ -147,15 +153,22 @@ func gone(s *scenario.Stage, gw, prov *member, clients []*attached) {
 	}
 }
 
-func callerDeath() *scenario.Scenario {
-	return &scenario.Scenario{
-		Name:  "caller-death",
-		Shows: "a caller that gives up, leaves or dies frees its call at once, and the handler's context ends within a round trip",
+func deathSystem() *scenario.System {
+	return &scenario.System{
+		Name:  "death",
+		Shows: "a caller, and a provider whose handler waits and notes when its context ended",
 		Params: []scenario.Param{
 			{Name: "rounds", Default: "20", Least: "1", Doc: "rounds of the race between a reply and a cancellation"},
 		},
-		Sometimes: []string{"cancel met the reply"},
-		Play:      playCallerDeath,
+		Requests: []plan.Verb{
+			act("gives-up", "the caller is cancelled, or runs out of time, again and again: nothing is held"),
+			act("cannot-be-heard", "the caller is cut off: the provider keeps the deadlines too"),
+			act("dies-behind-gateway", "a client of the caller's node cancels, closes or crashes, two hops away"),
+			act("loses-its-connection", "the connection breaks, and the nodes find each other again"),
+			act("race", "a cancellation meets the reply, again and again"),
+			act("crashes", "the caller's machine crashes and comes back"),
+		},
+		Open: openDeath,
 	}
 }
 
@@ -180,12 +193,33 @@ func newWatch(s *scenario.Stage, m *member, name string) *watch {
 	return w
 }
 
-func playCallerDeath(s *scenario.Stage) {
+func openDeath(s *scenario.Stage) *scenario.Subject {
 	stage(s)
 	nodes := meshOf(s, scenario.Link{Latency: hop}, node.Config{}, "caller", "provider")
 	a, p := nodes[0], nodes[1]
 	w := newWatch(s, p, "watch")
 	s.Sleep(4 * hop)
+	return acts(map[string]func(){
+		"gives-up":            func() { w.givesUp(s, a) },
+		"cannot-be-heard":     func() { w.cannotBeHeard(s, a) },
+		"dies-behind-gateway": func() { w.diesBehindGateway(s, a) },
+		"loses-its-connection": func() {
+			w.dies(s, a, "loses its connection", 64, hop, func(func()) { s.Kill(a.place, p.place) })
+			s.Eventually(time.Minute, "the nodes find each other again", func() bool { return converged(nodes) })
+		},
+		"race": func() { race(s, a, p) },
+		"crashes": func() {
+			w.dies(s, a, "crashes", 64, idle+hop, func(func()) { a.crash() })
+			s.Eventually(idle+5*time.Second, "the provider gives the connection up", func() bool { return p.peers() == 0 })
+			a.restart()
+			s.Eventually(time.Minute, "a caller that restarts is back", func() bool { return converged(nodes) })
+		},
+	})
+}
+
+// givesUp lets callers go in the two ways that they have themselves.
+func (w *watch) givesUp(s *scenario.Stage, a *member) {
+	p := w.m
 	held := 0
 	for round := range 3 {
 		for _, size := range []int{64, 40 << 10} { // on the shared stream, and on one of its own
@@ -197,15 +231,6 @@ func playCallerDeath(s *scenario.Stage) {
 		held = len(a.place.Leaks()) + len(p.place.Leaks())
 		s.Check(round == 0 || held == before, "nothing is held after a call", "%d tasks, timers and contexts, %d after as many calls more", before, held)
 	}
-	w.cannotBeHeard(s, a)
-	w.diesBehindGateway(s, a)
-	w.dies(s, a, "loses its connection", 64, hop, func(func()) { s.Kill(a.place, p.place) })
-	s.Eventually(time.Minute, "the nodes find each other again", func() bool { return converged(nodes) })
-	race(s, a, p)
-	w.dies(s, a, "crashes", 64, idle+hop, func(func()) { a.crash() })
-	s.Eventually(idle+5*time.Second, "the provider gives the connection up", func() bool { return p.peers() == 0 })
-	a.restart()
-	s.Eventually(time.Minute, "a caller that restarts is back", func() bool { return converged(nodes) })
 }
 
 // dies makes a call, ends its caller in some way, and measures.

@@ -56,6 +56,22 @@ func (w *World) Fold(k Kind, m *Machine, a, b uint64) {
 	}
 }
 
+// FoldDetail is Fold for a decision of which the trace says more than the
+// hash: detail fills in Peer, Took and Text of the record. It is called only
+// when there is a trace, and must not call into the world.
+func (w *World) FoldDetail(k Kind, m *Machine, a, b uint64, detail func(*Record)) {
+	switch sink := w.cfg.Trace; {
+	case w.deaf():
+	case sink == nil:
+		w.fold(k, m, a, b)
+	default:
+		w.cfg.Trace = nil
+		w.fold(k, m, a, b)
+		w.cfg.Trace = sink
+		w.emitDetail(k, m, a, b, detail)
+	}
+}
+
 // Note is Fold for a text.
 func (w *World) Note(k Kind, m *Machine, text string) {
 	if !w.deaf() {

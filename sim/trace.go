@@ -26,8 +26,8 @@ const (
 	KindResume                  // and goes on
 	KindClock                   // a machine's clock is changed: A is the kind of change, B by how much
 	KindSlow                    // a machine's speed is changed: A is the longest delay
-	KindDeliver                 // a message or packet arrives; A and B are the network's
-	KindDrop                    // one is lost; A and B are the network's
+	KindDeliver                 // a message or packet arrives; A and B are the network's, and so is Text
+	KindDrop                    // one is lost; as KindDeliver
 	KindFault                   // any other fault
 	KindNote                    // anything that a scenario wants in the trace
 	KindEnd                     // a task has ended: A is its number
@@ -68,6 +68,10 @@ type Record struct {
 	TaskID   uint64 // its number, zero on the scheduler
 	A, B     uint64 // depend on the kind
 	Text     string // for KindLog, KindWorld, KindSpawn and the like
+
+	// Of what arrives or is lost:
+	Peer string        // the machine that sent it, if Machine is to get it
+	Took time.Duration // how long it was under way
 }
 
 // String renders the record as one line.
@@ -75,6 +79,9 @@ func (r Record) String() string {
 	s := fmt.Sprintf("%8d %14v %-7s %s", r.Event, r.At, r.Kind, r.Machine)
 	if r.TaskID != 0 {
 		s += fmt.Sprintf(" [%s#%d]", r.Task, r.TaskID)
+	}
+	if r.Peer != "" {
+		s += fmt.Sprintf(" from %s after %v", r.Peer, r.Took)
 	}
 	if r.Text != "" {
 		return s + " " + r.Text
@@ -142,9 +149,19 @@ func (w *World) actor() Cause {
 
 // emit sends a record to the trace without folding it.
 func (w *World) emit(k Kind, m *Machine, a, b uint64, text string) {
-	if w.cfg.Trace == nil {
-		return
+	if w.cfg.Trace != nil {
+		w.cfg.Trace(w.record(k, m, a, b, text))
 	}
+}
+
+// emitDetail is emit for a record to which detail adds.
+func (w *World) emitDetail(k Kind, m *Machine, a, b uint64, detail func(*Record)) {
+	r := w.record(k, m, a, b, "")
+	detail(&r)
+	w.cfg.Trace(r)
+}
+
+func (w *World) record(k Kind, m *Machine, a, b uint64, text string) Record {
 	r := Record{Decision: w.decisions, Event: w.events, At: w.Elapsed(), Kind: k, A: a, B: b, Text: text}
 	if m != nil {
 		r.Machine = m.name
@@ -152,5 +169,5 @@ func (w *World) emit(k Kind, m *Machine, a, b uint64, text string) {
 	if t := w.running; t != nil {
 		r.Task, r.TaskID = t.name, t.id
 	}
-	w.cfg.Trace(r)
+	return r
 }

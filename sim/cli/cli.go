@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/maculamesh/macula/sim"
+	"github.com/maculamesh/macula/sim/plan"
 	"github.com/maculamesh/macula/sim/scenario"
 )
 
@@ -31,6 +32,7 @@ type App struct {
 	About     string // one line
 	Version   string
 	Scenarios []*scenario.Scenario
+	Systems   []*scenario.System // what plans of the user's own can be written for
 	Stdout    io.Writer
 	Stderr    io.Writer
 	Now       func() time.Time        // the real clock, for speeds
@@ -38,6 +40,7 @@ type App struct {
 	MakeDir   func(name string) error // for sweep --out
 	WriteFile func(name string, data []byte) error
 	ReadFile  func(name string) ([]byte, error)
+	ListDir   func(name string) ([]string, error)           // names in a folder, sorted; for merge
 	Progress  func(scenario string, done, of, failures int) // of a sweep, after each run; may be nil
 	Watch     func(*sim.World) (stop func())                // puts a watchdog of the real clock beside a world; may be nil
 }
@@ -47,8 +50,14 @@ type grammar struct {
 	List    listCmd    `cmd:"" help:"List the scenarios and what each of them shows."`
 	Run     runCmd     `cmd:"" help:"Play one seed of a scenario and print what it showed."`
 	Sweep   sweepCmd   `cmd:"" help:"Play many seeds, group what fails, and count what was met."`
+	Merge   mergeCmd   `cmd:"" help:"Put the shards of a sweep together."`
 	Replay  replayCmd  `cmd:"" help:"Play the run of a failure file again."`
+	Shrink  shrinkCmd  `cmd:"" help:"Make a failing run small: fewer lines, nodes and switches, the same failure."`
 	Verify  verifyCmd  `cmd:"" help:"Check that seeds give the same run every time; name the first event that differs."`
+	View    viewCmd    `cmd:"" help:"Draw a run as one HTML page, or write it for Perfetto or as JSON lines."`
+	Diff    diffCmd    `cmd:"" help:"Find the first event in which two traces differ."`
+	Plan    planCmd    `cmd:"" help:"Print the plan that a seed of a scenario plays, or what plans may say."`
+	New     newCmd     `cmd:"" help:"Write a first plan to edit."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -107,18 +116,34 @@ type outcome int
 
 func (o outcome) Error() string { return fmt.Sprintf("exit code %d", int(o)) }
 
-// find returns the scenario of that name, or an error that names the nearest.
+// isPlan reports whether a name is that of a file with a plan: not of a
+// scenario, and not of a failure file.
+func isPlan(name string) bool {
+	return strings.HasSuffix(name, ".plan") || strings.Contains(name, "/") && !strings.HasSuffix(name, ".json")
+}
+
+// find returns the scenario of that name, or of the plan in that file, or an
+// error that names the nearest.
 func (a *App) find(name string) (*scenario.Scenario, error) {
-	best, least := "", 1<<30
+	if isPlan(name) {
+		text, err := a.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		p, err := plan.Parse(name, text)
+		if err != nil {
+			return nil, err
+		}
+		return scenario.FromPlan(p, a.Systems...)
+	}
+	var names []string
 	for _, s := range a.Scenarios {
 		if s.Name == name {
 			return s, nil
 		}
-		if d := distance(name, s.Name); d < least {
-			best, least = s.Name, d
-		}
+		names = append(names, s.Name)
 	}
-	if least <= max(2, len(name)/3) {
+	if best := plan.Nearest(name, names); best != "" {
 		return nil, fmt.Errorf("there is no scenario %q; did you mean %s?", name, best)
 	}
 	return nil, fmt.Errorf("there is no scenario %q; %s list shows them", name, a.Name)
@@ -131,27 +156,6 @@ func (a *App) chosen(name string) ([]*scenario.Scenario, error) {
 	}
 	s, err := a.find(name)
 	return []*scenario.Scenario{s}, err
-}
-
-// distance is the Levenshtein distance.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diag
-			if a[i] != b[j] {
-				cost++
-			}
-			diag = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 type listCmd struct {

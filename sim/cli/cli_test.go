@@ -86,7 +86,7 @@ func TestExitCodes(t *testing.T) {
 		{"run good --set n=x", cli.Usage, "whole number"},
 		{"run good --seed -1", cli.Usage, "seed"},
 		{"run good --strategy luck", cli.Usage, "random"},
-		{"run good --trace --kinds luck", cli.Usage, "luck"},
+		{"run good --trace=- --kinds luck", cli.Usage, "luck"},
 		{"verify good --seeds 0", cli.Usage, "at least one"},
 		{"fly", cli.Usage, "fly"},
 		{"sweep good --out nowhere", cli.Usage, "--out=nowhere: read-only"},
@@ -192,7 +192,7 @@ func TestARunAsJSON(t *testing.T) {
 }
 
 func TestTheTraceGoesToStandardError(t *testing.T) {
-	_, out, errs := run("run", "good", "--trace", "--kinds", "note")
+	_, out, errs := run("run", "good", "--trace=-", "--kinds", "note")
 	if !strings.Contains(errs, "rare") || strings.Contains(errs, "pick") || strings.Contains(out, " note ") {
 		t.Errorf("stdout:\n%s\nstderr:\n%s", out, errs)
 	}

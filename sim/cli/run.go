@@ -13,9 +13,9 @@ import (
 
 // choice is what run and verify have in common.
 type choice struct {
-	Scenario string            `arg:"" help:"Name of a scenario, or all."`
+	Scenario string            `arg:"" help:"Name of a scenario, a file with a plan, or all."`
 	Set      map[string]string `help:"Set a parameter of the scenario: --set cap=100." placeholder:"KEY=VALUE"`
-	Strategy string            `help:"The scheduler: random, fifo, or pct:DEPTH:STEPS for bugs of few changes in the right places." default:"random" placeholder:"NAME"`
+	Strategy string            `help:"The scheduler: random, fifo, urw (every order alike), pct:DEPTH:STEPS (few changes in the right places), exhaustive:DEVIATIONS." default:"random" placeholder:"NAME"`
 	JSON     bool              `help:"Print JSON, a line for each run." name:"json"`
 }
 
@@ -43,8 +43,8 @@ func (c *choice) options(ctx context.Context, a *App, seed uint64) scenario.Opti
 type runCmd struct {
 	choice
 	Seed  uint64   `help:"The seed." default:"1"`
-	Trace bool     `help:"Print every decision to standard error."`
-	Kinds []string `help:"With --trace: only decisions of these kinds (log, fault, note, crash, ...)." placeholder:"KIND"`
+	Trace string   `help:"Write every decision to FILE, a line of JSON each; - prints them to standard error." placeholder:"FILE"`
+	Kinds []string `help:"With --trace=-: only decisions of these kinds (log, fault, note, crash, ...)." placeholder:"KIND"`
 }
 
 // Run plays the seed and prints what it showed.
@@ -53,9 +53,12 @@ func (c *runCmd) Run(ctx context.Context, a *App) error {
 	if err != nil {
 		return err
 	}
-	trace, err := tracer(a.Stderr, c.Trace, c.Kinds)
+	trace, err := tracer(a.Stderr, c.Trace == "-", c.Kinds)
 	if err != nil {
 		return err
+	}
+	if c.Trace != "" && c.Trace != "-" && len(list) > 1 {
+		return fmt.Errorf("--trace=%s: one file holds the trace of one scenario, and these are %d", c.Trace, len(list))
 	}
 	worst := Held
 	for _, s := range list {
@@ -66,7 +69,7 @@ func (c *runCmd) Run(ctx context.Context, a *App) error {
 		opt := c.options(ctx, a, c.Seed)
 		opt.Trace = trace
 		begun := a.Now()
-		res, err := scenario.Play(s, opt)
+		res, err := c.play(a, s, opt)
 		if err != nil {
 			return err
 		}
@@ -74,7 +77,7 @@ func (c *runCmd) Run(ctx context.Context, a *App) error {
 		if c.JSON {
 			err = writeJSON(a.Stdout, resultJSON(res, took))
 		} else {
-			err = a.printResult(res, took)
+			err = a.printResult(s, res, took, opt)
 		}
 		if err != nil {
 			return err
@@ -85,6 +88,18 @@ func (c *runCmd) Run(ctx context.Context, a *App) error {
 		return outcome(worst)
 	}
 	return nil
+}
+
+// play plays one scenario, and writes its trace if that is wanted.
+func (c *runCmd) play(a *App, s *scenario.Scenario, opt scenario.Options) (*scenario.Result, error) {
+	if c.Trace == "" || c.Trace == "-" {
+		return scenario.Play(s, opt)
+	}
+	run, res, err := a.recorded(s, opt, 0)
+	if err != nil {
+		return nil, err
+	}
+	return res, a.draw(c.Trace, "jsonl", run)
 }
 
 // verdict is the exit code of one run.
@@ -114,8 +129,9 @@ func tracer(out io.Writer, on bool, names []string) (func(sim.Record), error) {
 	return sim.TraceTo(out, kinds...), nil
 }
 
-// printResult is a run on one screen.
-func (a *App) printResult(r *scenario.Result, took time.Duration) error {
+// printResult is a run on one screen. A run that failed is played once more,
+// for the last events of each node.
+func (a *App) printResult(s *scenario.Scenario, r *scenario.Result, took time.Duration, opt scenario.Options) error {
 	var b strings.Builder
 	word := "held"
 	if !r.Held() {
@@ -148,6 +164,7 @@ func (a *App) printResult(r *scenario.Result, took time.Duration) error {
 	}
 	if !r.Held() {
 		a.describe(&b, r)
+		a.lastEvents(&b, s, r, opt)
 	}
 	_, err := io.WriteString(a.Stdout, b.String())
 	return err
@@ -161,12 +178,48 @@ func (a *App) describe(b *strings.Builder, r *scenario.Result) {
 	if f.Stack != "" {
 		list(b, "stack", strings.Split(strings.TrimSpace(f.Stack), "\n"))
 	}
-	list(b, "who waits on what", f.Waiting)
+	list(b, "faults at work", f.Active)
+	if len(f.Places) > 1 {
+		var lines []string
+		for _, p := range f.Places {
+			lines = append(lines, fmt.Sprintf("%-12s %-6s %3d tasks, %2d connections, %2d streams  %s", p.Name, p.State, p.Tasks, p.Conns, p.Streams, p.Says))
+		}
+		list(b, "the nodes", lines)
+	}
+	list(b, "who waits on what", f.Waiting[:min(len(f.Waiting), 12)])
 	list(b, "left behind", f.Leaks)
 }
 
+// lastEvents lists what happened last at each node.
+func (a *App) lastEvents(b *strings.Builder, s *scenario.Scenario, r *scenario.Result, opt scenario.Options) {
+	const each, most = 3, 12
+	if len(r.Failure.Places) > most || opt.Trace != nil {
+		return
+	}
+	last := map[string][]string{} // for lookup only
+	opt.Trace = func(rec sim.Record) {
+		switch rec.Kind {
+		case sim.KindPick, sim.KindRand, sim.KindSpawn, sim.KindEnd, sim.KindTimer, sim.KindUnwind, sim.KindIgnored:
+			return
+		}
+		if rec.Event > r.Failure.Event {
+			return
+		}
+		lines := append(last[rec.Machine], strings.TrimSpace(rec.String()))
+		last[rec.Machine] = lines[max(0, len(lines)-each):]
+	}
+	if again, err := scenario.Play(s, opt); err != nil || again.Hash != r.Hash {
+		return
+	}
+	var lines []string
+	for _, p := range r.Failure.Places {
+		lines = append(lines, last[p.Name]...)
+	}
+	list(b, "the last events of each", lines)
+}
+
 func list(b *strings.Builder, title string, lines []string) {
-	const most = 20
+	const most = 36
 	for i, l := range lines {
 		if i == 0 {
 			fmt.Fprintf(b, "  %s:\n", title)
@@ -181,7 +234,14 @@ func list(b *strings.Builder, title string, lines []string) {
 
 // replay is the command that plays a run again.
 func (a *App) replay(r *scenario.Result) string {
-	cmd := fmt.Sprintf("%s run %s --seed %d", a.Name, r.Scenario, r.Seed)
+	if r.Plan != nil && strings.HasSuffix(r.Plan.File, filePlan) {
+		return fmt.Sprintf("%s replay %s", a.Name, strings.TrimSuffix(r.Plan.File, filePlan))
+	}
+	name := r.Scenario
+	if r.Plan != nil && isPlan(r.Plan.File) {
+		name = r.Plan.File
+	}
+	cmd := fmt.Sprintf("%s run %s --seed %d", a.Name, name, r.Seed)
 	for _, p := range r.Params {
 		cmd += fmt.Sprintf(" --set %s=%s", p.Name, p.Value)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/maculamesh/macula/mono"
 	"github.com/maculamesh/macula/netsim"
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/sim"
@@ -15,10 +16,12 @@ import (
 // Place is a machine with its place in the network. What runs on it is lost
 // when it crashes: its connections with it, silently.
 type Place struct {
-	s       *Stage
-	machine *sim.Machine
-	host    *netsim.Host
-	jobs    []*Job // that run
+	s         *Stage
+	machine   *sim.Machine
+	host      *netsim.Host
+	jobs      []*Job         // that run
+	on        map[string]int // faults of a plan that have not ended, by their kind; for lookup only
+	disturbed mono.Time      // the last time that one of them changed its speed or its clocks
 }
 
 // Place returns the place of that name; the first call for a name makes it.
@@ -26,7 +29,7 @@ func (s *Stage) Place(name string) *Place {
 	if p := s.byName[name]; p != nil {
 		return p
 	}
-	p := &Place{s: s, machine: s.w.Machine(name), host: s.net.Host(name)}
+	p := &Place{s: s, machine: s.w.Machine(name), host: s.net.Host(name), on: map[string]int{}}
 	s.places = append(s.places, p)
 	s.byHost[p.host] = p
 	s.byName[name] = p
@@ -113,11 +116,20 @@ func (p *Place) Gauge(name string, limit int, read func() int) {
 	p.s.byPlace[p.machine] = append(p.s.byPlace[p.machine], g)
 }
 
+// Sample shows a number of this place to whoever draws the run, after every
+// event of the place. Nothing is demanded of it, and a run that nobody draws
+// does not read it. A limit below zero is none.
+func (p *Place) Sample(name string, limit int, read func() int) {
+	g := &gauge{Gauge: Gauge{Name: p.Name() + " " + name, Limit: limit}, read: read}
+	p.s.samplers[p.machine] = append(p.s.samplers[p.machine], g)
+}
+
 // Forget drops the properties and gauges of this place: what they watched is
 // gone. Their peaks stay.
 func (p *Place) Forget() {
 	p.s.local[p.machine] = nil
 	p.s.byPlace[p.machine] = nil
+	p.s.samplers[p.machine] = nil
 }
 
 // Job is something that runs at a place.
@@ -128,6 +140,11 @@ type Job struct {
 
 // Go starts f as a task of the place.
 func (p *Place) Go(name string, f func()) *Job {
+	if !p.machine.Up() {
+		j := &Job{done: rt.NewEvent(p.s.director)}
+		j.done.Fire()
+		return j
+	}
 	var j *Job
 	j = p.s.start(p.machine, name, func() {
 		f()

@@ -14,6 +14,7 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/sim"
+	"github.com/maculamesh/macula/sim/plan"
 )
 
 // Scenario is one story.
@@ -34,7 +36,11 @@ type Scenario struct {
 	// Sometimes names the marks that have to be met in some seed of a sweep: a
 	// story that never meets them shows less than it says.
 	Sometimes []string
-	Play      func(s *Stage)
+	// Play tells the story in Go. A scenario that was made from a plan has
+	// Plan and System instead.
+	Play   func(s *Stage)
+	Plan   *plan.Plan
+	System *System
 }
 
 // Param is a setting of a scenario: a whole number or a duration, whichever
@@ -49,17 +55,26 @@ type Param struct {
 // Options choose one run of a scenario.
 type Options struct {
 	Seed     uint64
-	Strategy string                         // "random", "fifo" or "pct:DEPTH:STEPS"; empty is random
-	Set      map[string]string              // values of parameters; for lookup only
-	Trace    func(sim.Record)               // told every decision; may be nil
-	Watch    func(*sim.World) (stop func()) // puts a watchdog beside the world; may be nil
-	Stop     func() bool                    // asked now and then; true ends the run as interrupted; may be nil
-	Stride   int                            // least events between two recounts; 0 is 1,000
+	Strategy string            // "random", "fifo", "urw" or "pct:DEPTH:STEPS"; empty is random
+	Schedule *Schedule         // decisions to repeat instead; may be nil
+	Record   int               // keep at most so many decisions for Result.Schedule; 0 is none
+	Set      map[string]string // values of parameters; for lookup only
+	Trace    func(sim.Record)  // told every decision; may be nil
+	// Sample is told the gauges whenever they may have changed; may be nil.
+	Sample func(at time.Duration, event uint64, name string, value, limit int)
+	Watch  func(*sim.World) (stop func()) // puts a watchdog beside the world; may be nil
+	Stop   func() bool                    // asked now and then; true ends the run as interrupted; may be nil
+	Stride int                            // events between two recounts; 0 is 1,000, and more in a large world
+
+	using sim.Strategy // in place of all that
 }
 
 // Result is what one run showed.
 type Result struct {
 	Scenario  string
+	Plan      *plan.Plan // what was played, with everything drawn; nil for a story in Go
+	Nodes     int        // machines that are places
+	Faults    []string   // the verbs of the faults in the plan, each once
 	Seed      uint64
 	Strategy  string
 	Params    []Setting
@@ -72,6 +87,8 @@ type Result struct {
 	Facts     []string // what the story itself has to say
 	Failure   *Failure // nil: everything held
 	Points    []sim.Checkpoint
+	Schedule  *Schedule // with Options.Record: how to repeat the run, nil when it took more decisions
+	Matched   int       // with Options.Schedule: how many of its decisions were met again
 }
 
 // Held reports whether every property held.
@@ -100,7 +117,9 @@ type Failure struct {
 	Event    uint64        // after which event it was seen
 	At       time.Duration // and at which virtual time
 	Err      error
-	Waiting  []string // for a story that did not end: who waits on what
+	Active   []string // the faults of the plan that had begun and not ended
+	Places   []PlaceState
+	Waiting  []string // for a story that did not end, or a property that did not come to hold: who waits on what
 	Leaks    []string // what is left
 	Stack    string   // of a panic, one line for each frame
 }
@@ -112,6 +131,14 @@ func (f *Failure) Error() string {
 
 // Unwrap returns what was seen.
 func (f *Failure) Unwrap() error { return f.Err }
+
+// Signature is what two failures have in common that are the same bug, as far
+// as words can tell: the property and what it saw, numbers aside.
+func (f *Failure) Signature() string {
+	return number.ReplaceAllString(f.Property+": "+f.Err.Error(), "#")
+}
+
+var number = regexp.MustCompile(`[0-9][0-9.]*(ns|µs|ms|s|m|h)?`)
 
 // Interrupted is the property of a run that Options.Stop has ended.
 const Interrupted = "interrupted"
@@ -127,7 +154,7 @@ func (f *Failure) Internal() bool {
 // parameters there are.
 func (s *Scenario) Settings(set map[string]string) ([]Setting, error) {
 	var out []Setting
-	known := 0
+	known, drawn := 0, false
 	for _, p := range s.Params {
 		v, ok := set[p.Name]
 		if ok {
@@ -135,10 +162,14 @@ func (s *Scenario) Settings(set map[string]string) ([]Setting, error) {
 		} else {
 			v = p.Default
 		}
-		if err := p.check(v); err != nil {
+		if err := p.check(v); err != nil && (s.Plan == nil || p.checkRange(v) != nil) {
 			return nil, fmt.Errorf("scenario %s: %s=%s: %w", s.Name, p.Name, v, err)
 		}
+		drawn = drawn || strings.Contains(v, "..")
 		out = append(out, Setting{p.Name, v})
+	}
+	if known == len(set) && drawn {
+		return out, nil
 	}
 	if known == len(set) {
 		return out, s.valid(out)
@@ -167,18 +198,28 @@ func (s *Scenario) valid(settings []Setting) error {
 }
 
 func (p *Param) check(v string) error {
-	if _, err := strconv.Atoi(p.Default); err == nil {
+	like, _, _ := strings.Cut(p.Default, "..")
+	if _, err := strconv.Atoi(like); err == nil {
 		least, _ := strconv.Atoi(p.Least)
 		if n, err := strconv.Atoi(v); err != nil || n < least {
-			return fmt.Errorf("want a whole number like %s, at least %d", p.Default, least)
+			return fmt.Errorf("want a whole number like %s, at least %d", like, least)
 		}
 		return nil
 	}
 	least, _ := time.ParseDuration(p.Least)
 	if d, err := time.ParseDuration(v); err != nil || d < least {
-		return fmt.Errorf("want a duration like %s, at least %v", p.Default, least)
+		return fmt.Errorf("want a duration like %s, at least %v", like, least)
 	}
 	return nil
+}
+
+// checkRange is check for a value of a plan, which may be a range.
+func (p *Param) checkRange(v string) error {
+	first, second, ranged := strings.Cut(v, "..")
+	if err := p.check(first); err != nil || !ranged {
+		return err
+	}
+	return p.check(second)
 }
 
 func (s *Scenario) param(name string) *Param {
@@ -204,47 +245,22 @@ func (s *Scenario) paramNames() string {
 	return names
 }
 
-// strategies are the schedulers by name.
-func strategy(name string) (sim.Strategy, error) {
-	switch name {
-	case "", "random":
-		return sim.Random(), nil
-	case "fifo":
-		return sim.FIFO(), nil
-	}
-	if s, ok := pct(name); ok {
-		return s, nil
-	}
-	return nil, fmt.Errorf("there is no strategy %q; there are random, fifo and pct, as pct:DEPTH or pct:DEPTH:STEPS too", name)
-}
-
-// pct reads the name of the strategy pct with its numbers.
-func pct(name string) (sim.Strategy, bool) {
-	parts := strings.Split(name, ":")
-	depth, steps := 3, 0
-	if parts[0] != "pct" || len(parts) > 3 {
-		return nil, false
-	}
-	for i, p := range parts[1:] {
-		n, err := strconv.Atoi(p)
-		if err != nil || n < 1 {
-			return nil, false
-		}
-		*[]*int{&depth, &steps}[i] = n
-	}
-	return sim.PCT(depth, steps), true
-}
-
 // Play runs the scenario once. The error says what is wrong with the options;
 // what the run showed is in the Result.
 func Play(sc *Scenario, opt Options) (*Result, error) {
-	settings, err := sc.Settings(opt.Set)
+	settings, script, err := sc.prepare(opt)
 	if err != nil {
 		return nil, err
 	}
-	strat, err := strategy(opt.Strategy)
+	strat, err := sc.strategy(opt)
 	if err != nil {
 		return nil, err
+	}
+	name, inner := strat.Name(), strat
+	var rec *sim.Recorder
+	if opt.Record > 0 {
+		rec = sim.Recording(strat, opt.Record)
+		strat = rec
 	}
 	limit := sc.Limit
 	if limit == 0 {
@@ -258,26 +274,64 @@ func Play(sc *Scenario, opt Options) (*Result, error) {
 	s := newStage(w, opt.Seed, settings, opt.Stride)
 	over := false
 	s.director.Go("scenario", func() {
-		sc.Play(s)
+		if script != nil {
+			s.perform(sc.System, script)
+		} else {
+			sc.Play(s)
+		}
 		s.tearDown()
 		over = true
 	})
-	s.stop = opt.Stop
+	s.stop, s.sample = opt.Stop, opt.Sample
 	err = w.RunUntil(func() bool { return over || s.interrupted() }, limit)
 	if err == nil && over {
 		err = s.settle(w)
 	}
 	if s.stopped {
-		err = &violation{Interrupted, errors.New("the run was stopped from outside")}
+		err = &violation{property: Interrupted, err: errors.New("the run was stopped from outside")}
 	}
 	res := &Result{
-		Scenario: sc.Name, Seed: opt.Seed, Strategy: strat.Name(), Params: settings,
+		Scenario: sc.Name, Nodes: len(s.places), Seed: opt.Seed, Strategy: name, Params: settings,
 		Hash: w.Hash(), Events: w.Events(), Simulated: w.Elapsed(),
 		Checks: s.checkCounts(), Gauges: s.gaugeValues(), Marks: s.markCounts(), Facts: s.facts,
 		Points: w.Checkpoints(),
 	}
+	if script != nil {
+		res.Plan, res.Faults = script.Plan, script.FaultVerbs()
+	}
+	if rec != nil && rec.Dropped() == 0 {
+		res.Schedule = &Schedule{rec.Decisions(), rec.TieSeed()}
+	}
+	if r, ok := inner.(*sim.Replay); ok {
+		res.Matched = r.Matched()
+	}
 	res.Failure = s.judge(w, err)
 	return res, nil
+}
+
+// prepare settles what a run plays: its parameters, and of a plan everything
+// that is drawn.
+func (s *Scenario) prepare(opt Options) ([]Setting, *plan.Script, error) {
+	settings, err := s.Settings(opt.Set)
+	if err != nil || s.Plan == nil {
+		return settings, nil, err
+	}
+	p, err := s.Draw(opt.Seed, opt.Set)
+	if err != nil {
+		return nil, nil, err
+	}
+	script, err := plan.Check(p, s.System.Vocabulary())
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, x := range script.Set {
+		for i := range settings {
+			if settings[i].Name == x.Name.Text {
+				settings[i].Value = x.Value.Text
+			}
+		}
+	}
+	return settings, script, s.valid(settings)
 }
 
 // settleTime is what the world gets to become quiet after the story: what is
@@ -292,7 +346,7 @@ func (s *Stage) settle(w *sim.World) error {
 	for _, c := range s.atEnd {
 		c.n++
 		if err := c.check(); err != nil {
-			return &violation{c.name, err}
+			return &violation{property: c.name, err: err}
 		}
 	}
 	return nil

@@ -24,6 +24,7 @@ type Stage struct {
 	director *sim.Machine
 	settings []Setting
 	places   []*Place
+	core     []string                // the nodes of the plan that must live in its second phase; empty is all
 	byHost   map[*netsim.Host]*Place // for lookup only
 	byName   map[string]*Place       // for lookup only
 
@@ -40,8 +41,13 @@ type Stage struct {
 	gauges   []*gauge
 	byPlace  map[*sim.Machine][]*gauge // for lookup only
 	marks    map[string]uint64
+	looked   map[string]uint64
 	facts    []string
+	sample   func(at time.Duration, event uint64, name string, value, limit int) // Options.Sample
+	samplers map[*sim.Machine][]*gauge                                           // for lookup only
 	defers   []func()
+	active   func() []string          // the faults of a plan that have not ended
+	says     func(name string) string // what the system says of a node
 }
 
 type property struct {
@@ -59,25 +65,25 @@ type gauge struct {
 type violation struct {
 	property string
 	err      error
+	waiting  []string
 }
 
 func (v *violation) Error() string { return v.property + ": " + v.err.Error() }
 func (v *violation) Unwrap() error { return v.err }
 
 func newStage(w *sim.World, seed uint64, settings []Setting, stride int) *Stage {
-	if stride <= 0 {
-		stride = 1000
-	}
 	s := &Stage{
 		w: w, seed: seed, settings: settings, stride: stride,
-		director: w.Machine("director"),
+		director: w.Machine(directorName),
 		byHost:   map[*netsim.Host]*Place{},
 		byName:   map[string]*Place{},
 		local:    map[*sim.Machine][]*property{},
 		byPlace:  map[*sim.Machine][]*gauge{},
 		marks:    map[string]uint64{},
+		looked:   map[string]uint64{},
+		samplers: map[*sim.Machine][]*gauge{},
 	}
-	s.net = netsim.New(netsim.Config{Runtime: w.Machine("network"), Recorder: recorder{s}})
+	s.net = netsim.New(netsim.Config{Runtime: w.Machine(networkName), Recorder: recorder{s}})
 	w.AfterEach(s.afterEvent)
 	s.Recount("the network's books agree", s.net.Audit)
 	s.Always("the network is sound", s.net.Check)
@@ -96,12 +102,15 @@ func (s *Stage) interrupted() bool {
 // recorder takes what the network decides into the hash.
 type recorder struct{ s *Stage }
 
-func (r recorder) Delivered(_, to *netsim.Host, a, b uint64) {
-	r.s.w.Fold(sim.KindDeliver, r.s.machine(to), a, b)
-}
+func (r recorder) Delivered(p *netsim.Packet) { r.packet(sim.KindDeliver, p) }
 
-func (r recorder) Dropped(_, to *netsim.Host, a, b uint64) {
-	r.s.w.Fold(sim.KindDrop, r.s.machine(to), a, b)
+func (r recorder) Dropped(p *netsim.Packet) { r.packet(sim.KindDrop, p) }
+
+func (r recorder) packet(k sim.Kind, p *netsim.Packet) {
+	a, b := p.Words()
+	r.s.w.FoldDetail(k, r.s.machine(p.To), a, b, func(rec *sim.Record) {
+		rec.Peer, rec.Took, rec.Text = p.From.Name(), p.Took, p.String()
+	})
 }
 
 func (r recorder) Fault(h *netsim.Host, text string) {
@@ -133,18 +142,26 @@ func (s *Stage) afterEvent() error {
 			return err
 		}
 	}
+	if s.sample != nil {
+		for _, g := range s.samplers[m] {
+			s.sample(s.w.Elapsed(), uint64(s.w.Events()), g.Name, g.read(), g.Limit)
+		}
+	}
 	if s.w.Events() < s.next {
 		return nil
 	}
-	// The larger the world, the rarer: a recount costs a constant share.
-	s.next = s.w.Events() + max(s.stride, 2*s.w.Tasks())
+	s.next = s.w.Events() + s.stride
+	if s.stride <= 0 {
+		// The larger the world, the rarer: a recount costs a constant share.
+		s.next = s.w.Events() + max(1000, 2*s.w.Tasks())
+	}
 	return s.recount()
 }
 
 func (p *property) eval() error {
 	p.n++
 	if err := p.check(); err != nil {
-		return &violation{p.name, err}
+		return &violation{property: p.name, err: err}
 	}
 	return nil
 }
@@ -153,7 +170,7 @@ func (g *gauge) sample() error {
 	v := g.read()
 	g.Last, g.Peak = v, max(g.Peak, v)
 	if g.Limit >= 0 && v > g.Limit {
-		return &violation{g.Name, fmt.Errorf("%d, the limit is %d", v, g.Limit)}
+		return &violation{property: g.Name, err: fmt.Errorf("%d, the limit is %d", v, g.Limit)}
 	}
 	return nil
 }
@@ -188,8 +205,9 @@ func (s *Stage) AtEnd(name string, check func() error) { s.add(&s.atEnd, name, c
 // Check makes the run fail when cond does not hold now, with what the story
 // says of it. It reports cond.
 func (s *Stage) Check(cond bool, property, format string, args ...any) bool {
+	s.evaluated(property)
 	if !cond {
-		s.w.Fail(&violation{property, fmt.Errorf(format, args...)})
+		s.w.Fail(&violation{property: property, err: fmt.Errorf(format, args...)})
 	}
 	return cond
 }
@@ -197,15 +215,43 @@ func (s *Stage) Check(cond bool, property, format string, args ...any) bool {
 // Eventually waits until cond holds, and makes the run fail when that takes
 // longer than within. It looks again at every hundredth of that time.
 func (s *Stage) Eventually(within time.Duration, property string, cond func() bool) bool {
+	return s.eventually(within, property, func() error {
+		if cond() {
+			return nil
+		}
+		return errNotYet
+	})
+}
+
+var errNotYet = errors.New("it does not hold")
+
+// eventually is Eventually for a condition that says what is missing. The
+// failure says too who waits on what.
+func (s *Stage) eventually(within time.Duration, property string, missing func() error) bool {
 	deadline := s.director.Now().Add(within)
-	for !cond() {
+	for {
+		s.evaluated(property)
+		err := missing()
+		if err == nil {
+			return true
+		}
 		if deadline.Reached(s.director.Now()) {
-			return s.Check(false, property, "not within %v", within)
+			v := &violation{property: property, err: fmt.Errorf("not within %v: %w", within, err)}
+			if err == errNotYet {
+				v.err = fmt.Errorf("not within %v", within)
+			}
+			for _, x := range s.w.Waiters() {
+				v.waiting = append(v.waiting, x.String())
+			}
+			s.w.Fail(v)
+			return false
 		}
 		s.Sleep(max(within/100, time.Microsecond))
 	}
-	return true
 }
+
+// evaluated counts that a property was looked at outside of the standing ones.
+func (s *Stage) evaluated(property string) { s.looked[property]++ }
 
 // Sleep lets d of virtual time pass.
 func (s *Stage) Sleep(d time.Duration) { rt.Sleep(context.Background(), s.director, d) }
@@ -226,6 +272,16 @@ func (s *Stage) Peak(name string, limit, peak int) {
 func (s *Stage) Mark(name string) {
 	s.marks[name]++
 	s.w.Note(sim.KindNote, nil, name)
+}
+
+// Sometimes counts how often it was looked at, and how often cond held. A
+// scenario that names it among its Sometimes demands that it does in some seed
+// of a sweep.
+func (s *Stage) Sometimes(name string, cond bool) {
+	s.evaluated(name)
+	if cond {
+		s.Mark(name)
+	}
 }
 
 // Factf adds a line to what the story has to say.
@@ -272,9 +328,44 @@ func (s *Stage) setting(name string) string {
 	panic("scenario: no parameter " + name)
 }
 
+// PlaceState is a place in the moment of a failure.
+type PlaceState struct {
+	Name    string
+	State   string // "up", "paused" or "down"
+	Tasks   int
+	Conns   int
+	Streams int
+	Says    string // what the system says of the node; may be empty
+}
+
+// maxStates bounds the places of a failure.
+const maxStates = 64
+
+func (s *Stage) placeStates() []PlaceState {
+	var out []PlaceState
+	for _, p := range s.places[:min(len(s.places), maxStates)] {
+		st := p.host.Stats()
+		x := PlaceState{Name: p.Name(), State: "up", Tasks: p.machine.Tasks(), Conns: st.Conns, Streams: st.Streams}
+		if !p.machine.Up() {
+			x.State = "down"
+		} else if p.machine.Paused() {
+			x.State = "paused"
+		}
+		if s.says != nil {
+			x.Says = s.says(p.Name())
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
 // judge turns the end of a run into its failure, or nil.
 func (s *Stage) judge(w *sim.World, err error) *Failure {
 	f := &Failure{Event: uint64(w.Events()), At: w.Elapsed(), Err: err}
+	if s.active != nil {
+		f.Active = s.active()
+	}
+	f.Places = s.placeStates()
 	var v *violation
 	var broken *sim.Failure
 	switch {
@@ -290,14 +381,14 @@ func (s *Stage) judge(w *sim.World, err error) *Failure {
 		}
 		f.Property, f.Err = "leak", fmt.Errorf("%d things are left, the first is %s", len(f.Leaks), f.Leaks[0])
 	case errors.As(err, &broken) && errors.As(err, &v):
-		f.Property, f.Err, f.Event, f.At = v.property, v.err, broken.Event, broken.At
+		f.Property, f.Err, f.Event, f.At, f.Waiting = v.property, v.err, broken.Event, broken.At, v.waiting
 	case errors.As(err, &broken):
 		f.Property, f.Event, f.At, f.Stack = "panic", broken.Event, broken.At, broken.Stack
 		if broken.Kind == sim.FailLimit {
 			f.Property = "stuck"
 		}
 	case errors.As(err, &v):
-		f.Property, f.Err = v.property, v.err
+		f.Property, f.Err, f.Waiting = v.property, v.err, v.waiting
 	default:
 		f.Property = "deadline"
 		for _, x := range w.Waiters() {
@@ -316,6 +407,9 @@ func (s *Stage) checkCounts() []Count {
 		} else {
 			out[i].N += p.n
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.looked)) {
+		out = append(out, Count{name, s.looked[name]})
 	}
 	return out
 }

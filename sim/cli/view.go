@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/maculamesh/macula/sim/scenario"
+	"github.com/maculamesh/macula/sim/view"
+)
+
+type viewCmd struct {
+	Name     string            `arg:"" help:"A failure file, a file with a plan, or the name of a scenario."`
+	Seed     uint64            `help:"Of a plan or scenario: the seed." default:"1"`
+	Set      map[string]string `help:"Set a parameter of the scenario: --set cap=100." placeholder:"KEY=VALUE"`
+	Strategy string            `help:"The scheduler." default:"random" placeholder:"NAME"`
+	Out      string            `help:"Where it goes; the name of the scenario and its seed." short:"o" placeholder:"FILE"`
+	Format   string            `help:"html for a browser, perfetto for ui.perfetto.dev, jsonl for diff and for other programs." enum:"html,perfetto,jsonl" default:"html"`
+	Records  int               `help:"Keep the last so many decisions; 400,000." placeholder:"N"`
+}
+
+// Run plays the run and draws it.
+func (c *viewCmd) Run(ctx context.Context, a *App) error {
+	s, opt, err := c.what(a)
+	if err != nil {
+		return err
+	}
+	opt.Stop = func() bool { return ctx.Err() != nil }
+	run, res, err := a.recorded(s, opt, c.Records)
+	if err != nil {
+		return err
+	}
+	out := c.Out
+	if out == "" {
+		ending := map[string]string{"html": "html", "perfetto": "trace.json", "jsonl": "jsonl"}[c.Format]
+		out = fmt.Sprintf("%s-%d.%s", res.Scenario, res.Seed, ending)
+	}
+	if err := a.draw(out, c.Format, run); err != nil {
+		return err
+	}
+	word := "held"
+	if !res.Held() {
+		word = "VIOLATED: " + res.Failure.Property
+	}
+	fmt.Fprintf(a.Stdout, "%s  seed %d  %s\n%s: %d decisions of %d machines", res.Scenario, res.Seed, word, out, len(run.Records), len(run.Machines))
+	if run.Cut > 0 {
+		fmt.Fprintf(a.Stdout, "; the first %d are left out (--records keeps more)", run.Cut)
+	}
+	fmt.Fprintln(a.Stdout)
+	return nil
+}
+
+// what is the run that is to be drawn.
+func (c *viewCmd) what(a *App) (*scenario.Scenario, scenario.Options, error) {
+	opt := scenario.Options{Seed: c.Seed, Strategy: c.Strategy, Set: c.Set, Watch: a.Watch}
+	if strings.HasSuffix(c.Name, ".json") {
+		f, s, err := a.load(c.Name)
+		if err != nil {
+			return nil, opt, err
+		}
+		opt, err = f.options(a)
+		return s, opt, err
+	}
+	s, err := a.find(c.Name)
+	return s, opt, err
+}
+
+// recorded plays a run and keeps what can be drawn of it.
+func (a *App) recorded(s *scenario.Scenario, opt scenario.Options, limit int) (*view.Run, *scenario.Result, error) {
+	rec := view.NewRecorder(limit)
+	opt.Trace, opt.Sample = rec.Record, rec.Sample
+	res, err := scenario.Play(s, opt)
+	if err != nil {
+		return nil, nil, err
+	}
+	run := view.Of(res, rec)
+	run.Version, run.Again = a.Version, a.replay(res)
+	return run, res, nil
+}
+
+// draw writes a run to a file.
+func (a *App) draw(name, format string, run *view.Run) error {
+	var b bytes.Buffer
+	write := map[string]func(io.Writer, *view.Run) error{"html": view.HTML, "perfetto": view.Perfetto, "jsonl": view.JSONL}[format]
+	if err := write(&b, run); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return a.WriteFile(name, b.Bytes())
+}
+
+type diffCmd struct {
+	A string `arg:"" help:"A trace: a file that view --format jsonl or run --trace FILE wrote."`
+	B string `arg:"" help:"The other one."`
+}
+
+// Run compares two traces. That they differ is exit code 1.
+func (c *diffCmd) Run(a *App) error {
+	var runs [2]*view.Run
+	for i, name := range []string{c.A, c.B} {
+		data, err := a.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if runs[i], err = view.ReadJSONL(bytes.NewReader(data)); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	d := view.Diff(runs[0], runs[1])
+	if d == nil {
+		fmt.Fprintf(a.Stdout, "the traces are the same: %d decisions, hash %016x\n", len(runs[0].Records), runs[0].Hash)
+		return nil
+	}
+	fmt.Fprintf(a.Stdout, "a is %s, b is %s\n%v\n", c.A, c.B, d)
+	return outcome(Violated)
+}

@@ -1,0 +1,141 @@
+// Package simrun is the whole program simrun for systems and plans of one's
+// own: a main of one line has every verb.
+//
+//	func main() { simrun.Main(simrun.Program{Name: "leasesim", Systems: ..., Scenarios: ...}) }
+package simrun
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/maculamesh/macula/sim"
+	"github.com/maculamesh/macula/sim/cli"
+	"github.com/maculamesh/macula/sim/host"
+	"github.com/maculamesh/macula/sim/plan"
+	"github.com/maculamesh/macula/sim/scenario"
+)
+
+// Program is what a simrun plays.
+type Program struct {
+	Name      string // of the command
+	About     string // one line
+	Systems   []*scenario.System
+	Scenarios []*scenario.Scenario
+	Plans     []string // texts of plans for the systems: further scenarios
+}
+
+// Main runs the command line of the process and exits. The first interrupt
+// ends a long command with what it has, the second one ends the program.
+func Main(p Program) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	app := cli.App{
+		Name:      p.Name,
+		About:     p.About,
+		Version:   version(),
+		Scenarios: p.scenarios(),
+		Systems:   p.Systems,
+		Stdout:    os.Stdout,
+		Stderr:    os.Stderr,
+		Now:       time.Now,
+		Procs:     atProcs,
+		Watch:     watch,
+		MakeDir:   func(name string) error { return os.MkdirAll(name, 0o755) },
+		WriteFile: writeFile,
+		ReadFile:  os.ReadFile,
+		ListDir:   listDir,
+		Progress:  progress(),
+	}
+	os.Exit(app.Main(ctx, os.Args[1:]))
+}
+
+// scenarios are those of the program, with the ones that its plans make. A
+// plan that is wrong is a mistake in the program.
+func (p *Program) scenarios() []*scenario.Scenario {
+	all := p.Scenarios
+	for i, text := range p.Plans {
+		q, err := plan.Parse(fmt.Sprintf("plan %d", i+1), []byte(text))
+		if err != nil {
+			fail(err)
+		}
+		s, err := scenario.FromPlan(q, p.Systems...)
+		if err != nil {
+			fail(err)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+func fail(err error) {
+	fmt.Fprintf(os.Stderr, "a plan of the program itself: %v\n", err)
+	os.Exit(cli.Internal)
+}
+
+// writeFile replaces a file as a whole: whoever reads it while a sweep writes
+// its books sees the old or the new ones.
+func writeFile(name string, data []byte) error {
+	if err := os.WriteFile(name+".new", data, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(name+".new", name)
+}
+
+func listDir(name string) ([]string, error) {
+	entries, err := os.ReadDir(name)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+// watch ends the program when a task does not yield: it cannot be ended from
+// outside.
+func watch(w *sim.World) (stop func()) {
+	return host.Watch(w, host.WatchdogConfig{OnStuck: func(s host.Stuck) {
+		s.WriteTo(os.Stderr)
+		os.Exit(cli.Internal)
+	}})
+}
+
+// progress draws a bar on a terminal, and is nil elsewhere.
+func progress() func(name string, done, of, failures int) {
+	info, err := os.Stderr.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return nil
+	}
+	return func(name string, done, of, failures int) {
+		const width = 30
+		if of == 0 { // it is not known how much is left
+			fmt.Fprintf(os.Stderr, "\r%s\x1b[K", name)
+			return
+		}
+		full := width * done / of
+		fmt.Fprintf(os.Stderr, "\r%-16s [%s%s] %d/%d, %d kinds of failures\x1b[K", name, strings.Repeat("=", full), strings.Repeat(" ", width-full), done, of, failures)
+		if done == of {
+			fmt.Fprint(os.Stderr, "\r\x1b[K")
+		}
+	}
+}
+
+// atProcs runs f at GOMAXPROCS n.
+func atProcs(n int, f func()) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
+	f()
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version + " " + info.GoVersion
+}
