@@ -18,6 +18,8 @@ func link(r *Request) Link {
 	return Link{
 		Latency: r.Duration("latency"), Jitter: r.Duration("jitter"), Loss: netsim.Ratio(r.Int("loss")),
 		Reorder: netsim.Ratio(r.Int("reorder")), Bandwidth: r.Int("bandwidth"),
+		Tail: netsim.Ratio(r.Int("tail")), TailLatency: r.Duration("tail-latency"), Queue: r.Int("queue"),
+		MTU: int(r.Int("mtu")), Duplicate: netsim.Ratio(r.Int("duplicate")),
 	}
 }
 
@@ -114,6 +116,66 @@ func beginRing(p *performance, r *Request) func() {
 func beginKill(p *performance, r *Request) func() {
 	p.s.Kill(r.At("from").Place, r.At("to").Place)
 	return nil
+}
+
+func beginBreak(p *performance, r *Request) func() {
+	p.s.KillAfter(r.At("from").Place, r.At("to").Place, r.Int("after"))
+	return nil
+}
+
+// beginHold holds a link until the end of every hold of it.
+func beginHold(p *performance, r *Request) func() {
+	key := [2]*Place{r.At("from").Place, r.At("to").Place}
+	if p.held[key]++; p.held[key] == 1 {
+		p.s.Hold(key[0], key[1])
+	}
+	return func() {
+		if p.held[key]--; p.held[key] == 0 {
+			p.s.Release(key[0], key[1])
+		}
+	}
+}
+
+// beginSwizzle ends by itself: when the line says, or five seconds later, and
+// not after the border of the phases.
+func beginSwizzle(p *performance, r *Request) func() {
+	within, ok := r.Lasting()
+	if !ok {
+		within = 5 * time.Second
+		if p.sc.Calm > 0 {
+			within = min(within, p.begun.Add(p.sc.Calm).Sub(p.s.director.Now()))
+		}
+	}
+	var places []*Place
+	for _, n := range r.Each("nodes") {
+		places = append(places, n.Place)
+	}
+	if within > 0 {
+		p.s.Go("swizzle", func() { p.s.Swizzle(r.Rand, places, within) })
+	}
+	return func() {}
+}
+
+func beginRebind(p *performance, r *Request) func() {
+	r.At("node").Rebind()
+	return nil
+}
+
+func beginExhaust(p *performance, r *Request) func() {
+	n := r.At("node")
+	return p.switched("exhaust", n, n.ExhaustPorts)
+}
+
+// beginSlowRead, of several that overlap, lets the last one decide.
+func beginSlowRead(p *performance, r *Request) func() {
+	n := r.At("node")
+	end := p.switched("slowread", n, func(on bool) {
+		if !on {
+			n.SlowReader(0)
+		}
+	})
+	n.SlowReader(r.Int("rate"))
+	return end
 }
 
 func beginForget(p *performance, r *Request) func() {

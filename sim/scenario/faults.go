@@ -58,9 +58,17 @@ var networkFaults = []fault{
 	{lasting("isolate", "cuts a node off from all others, both ways", aNode), beginIsolate},
 	{lasting("ring", "lets each of the nodes talk to its two neighbours only", some), beginRing},
 	{instant("kill", "breaks the connections between two nodes, with an error at both ends", from, to), beginKill},
+	{with(instant("break", "breaks the connection between two nodes that delivers so many more bytes from the first to the second, right behind the last of them", from, to),
+		plan.Field{Name: "after", Kind: plan.Bytes, Default: "1KiB", Draw: "1..64KiB", Least: 1, Doc: "how many bytes still arrive"}), beginBreak},
 	{instant("forget", "makes the second node forget its connections with the first, which takes them for living: half-open peers", from, to), beginForget},
 	{lasting("stall", "lets handshakes with the node get no further than their first packet", aNode), beginStall},
 	{lasting("refuse", "refuses handshakes with the node late, as with a rejected certificate", aNode), beginRefuse},
+	{lasting("hold", "lets packets from one node to another wait; none is lost, and at the end they arrive in their order", from, to), beginHold},
+	{lasting("swizzle", "holds some of the links between the nodes, one after another, and releases them in another order", some), beginSwizzle},
+	{undrawn(instant("rebind", "gives a node another address in the eyes of the others, as a NAT does that has restarted: what it has dialled lives on, what others have dialled dies, and nobody finds it at its old address", aNode)), beginRebind},
+	{lasting("exhaust", "leaves a node without free ports: each of its dials fails at once", aNode), beginExhaust},
+	{with(lasting("slowread", "lets what runs at a node read its streams slowly", aNode),
+		plan.Field{Name: "rate", Kind: plan.Speed, Default: "16KiB/s", Draw: "512/s..256KiB/s", Least: 1, Doc: "bytes a second, of all its streams together"}), beginSlowRead},
 	{with(lasting("weather", "changes the links between nodes, both ways", some), linkFields...), beginWeather},
 }
 
@@ -83,7 +91,12 @@ var linkFields = []plan.Field{
 	{Name: "jitter", Kind: plan.Duration, Default: "0s", Draw: "0s..50ms", Doc: "the most that is added to it"},
 	{Name: "loss", Kind: plan.Ratio, Default: "0%", Draw: "0%..20%", Doc: "the share of packets that is lost and sent again"},
 	{Name: "reorder", Kind: plan.Ratio, Default: "0%", Draw: "0%..10%", Doc: "the share of packets that others overtake"},
+	{Name: "tail", Kind: plan.Ratio, Default: "0%", Doc: "the share of packets that take longer by tail-latency, half of them twice as long, and so on"},
+	{Name: "tail-latency", Kind: plan.Duration, Default: "0s", Doc: "of the tail"},
 	{Name: "bandwidth", Kind: plan.Speed, Default: "0/s", Doc: "bytes a second; 0/s is no limit"},
+	{Name: "queue", Kind: plan.Bytes, Default: "0", Doc: "bytes that wait for the bandwidth at most, the rest is lost; 0 is no limit"},
+	{Name: "mtu", Kind: plan.Bytes, Default: "0", Doc: "bytes of a packet; 0 is no limit"},
+	{Name: "duplicate", Kind: plan.Ratio, Default: "0%", Doc: "the share of datagrams that arrive twice"},
 }
 
 // worldVerbs say what the world is like from the start.

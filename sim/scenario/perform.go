@@ -22,6 +22,7 @@ type performance struct {
 	lasts   []*activeFault         // faults that have not ended, in the order in which they began
 	cuts    map[[2]*Place]int      // faults that cut a link; for lookup only
 	weather map[[2]*Place]*weather // links that were changed; for lookup only
+	held    map[[2]*Place]int      // faults that hold a link; for lookup only
 }
 
 // activeFault is one that has begun. It ends once.
@@ -32,7 +33,7 @@ type activeFault struct {
 
 // perform plays a plan from the first line to the last demand.
 func (s *Stage) perform(sys *System, sc *plan.Script) {
-	p := &performance{s: s, sc: sc, by: map[string]*Node{}, cuts: map[[2]*Place]int{}, weather: map[[2]*Place]*weather{}, begun: s.director.Now()}
+	p := &performance{s: s, sc: sc, by: map[string]*Node{}, cuts: map[[2]*Place]int{}, weather: map[[2]*Place]*weather{}, held: map[[2]*Place]int{}, begun: s.director.Now()}
 	for _, d := range sc.Nodes {
 		n := &Node{Place: s.Place(d.Name), Kind: d.Kind, Line: d.Line}
 		p.nodes, p.by[d.Name] = append(p.nodes, n), n
