@@ -147,7 +147,7 @@ func (n *Node) runDialled(slot *peerSlot) {
 func (n *Node) runPeer(slot *peerSlot) {
 	l := slot.Conn
 	n.log.Info("peer up", "peer", ident.Short(l.Peer()), "addr", l.RemoteAddr().String(), "dialled", l.Dialled())
-	n.discovery.Up(l)
+	n.discovery.Up(l, slot.Order())
 	err := l.Run(&peerControl{n: n, slot: slot}, slot)
 	n.discovery.Down(l)
 	slot.Gone()

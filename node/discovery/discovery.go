@@ -40,8 +40,9 @@ type Discovery interface {
 	// Ask asks the mesh for name. What it learns goes to Deps.Learn before Ask
 	// returns. It blocks until somebody knows, nobody does, or ctx ends.
 	Ask(ctx context.Context, name string) error
-	// Up and Down tell of a connected peer.
-	Up(l Link)
+	// Up and Down tell of a connected peer. Of several connections to one peer
+	// the one with the highest order counts, whichever task tells of it first.
+	Up(l Link, order uint64)
 	Down(l Link)
 	// Frame handles what a peer says; handled is false for kinds of others.
 	Frame(l Link, kind byte, payload []byte) (handled bool, err error)

@@ -44,9 +44,10 @@ type name struct {
 }
 
 type peer struct {
-	link Link
-	sent uint64 // the change up to which it was told
-	busy bool   // its task runs
+	link  Link
+	order uint64 // of the link
+	sent  uint64 // the change up to which it was told
+	busy  bool   // its task runs
 }
 
 type ask struct {
@@ -179,10 +180,13 @@ func (d *Told) next(p *peer) []*name {
 }
 
 // Up implements Discovery.
-func (d *Told) Up(l Link) {
+func (d *Told) Up(l Link, order uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p := &peer{link: l}
+	if newer, _, ok := d.peers.Get(l.Peer(), 0); ok && newer.order > order {
+		return // l was replaced before its task came here
+	}
+	p := &peer{link: l, order: order}
 	if _, err := d.peers.Put(l.Peer(), p, 0); err == nil {
 		d.wake(p)
 	}

@@ -30,6 +30,7 @@ type link struct {
 	full   bool // Tell fails
 	mute   bool // what is said does not arrive
 	slow   time.Duration
+	order  uint64
 	flight [][]byte // oldest first
 }
 
@@ -90,6 +91,8 @@ type world struct {
 	w  *sim.World
 	m  *sim.Machine
 	ms []*member
+
+	order uint64 // of the last link
 }
 
 func addr(id transport.PeerID) transport.Addr {
@@ -145,7 +148,9 @@ func (x *world) connect(a, b *member) *link {
 	for _, e := range []*link{l, o} {
 		e.ctx, e.cancel = x.m.WithCancelCause(context.Background())
 		e.owner.links = append(e.owner.links, e)
-		e.owner.d.Up(e)
+		x.order++
+		e.order = x.order
+		e.owner.d.Up(e, e.order)
 	}
 	return l
 }
@@ -419,5 +424,33 @@ func TestWhatIsOverMakesRoomForANewName(t *testing.T) {
 	}
 	if err := x.finish(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Two connections to one peer are admitted one after the other, and the task
+// of the older one comes last: the newer one is told all the same, and the end
+// of the older one changes nothing.
+func TestTheOlderLinkDoesNotTakeThePlaceOfTheNewer(t *testing.T) {
+	x := newWorld(1, 2, discovery.Config{})
+	defer x.w.Close()
+	a, b := x.ms[0], x.ms[1]
+	older := &link{x: x, owner: a, peer: b}
+	older.other = older
+	older.ctx, older.cancel = x.m.WithCancelCause(context.Background())
+	newer := x.connect(a, b)
+	a.d.Up(older, 0)
+	a.d.Down(older)
+	older.cancel(nil)
+	if err := a.d.Advertise("late", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.w.RunFor(time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := b.learn["late"][a.id]; !ok || newer.ctx.Err() != nil {
+		t.Error("the peer was not told over the newer link")
+	}
+	if err := x.finish(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -142,6 +142,9 @@ type Slot[C Conn] struct {
 	gone    bool
 }
 
+// Order is higher for a connection that was admitted later.
+func (s *Slot[C]) Order() uint64 { return uint64(s.ref) }
+
 // Use marks the connection as in use, so that it is not evicted, until Done.
 // It reports false when the connection is being evicted already.
 func (s *Slot[C]) Use() bool {
