@@ -60,12 +60,13 @@ func defaults() *settings {
 	return &settings{
 		scope: Patterns{
 			"node/...", "client/...", "sim/...", "netsim/...", "scenarios/...", "properties/...",
-			"rt/...", "mono/...", "transport/...", "store/...",
+			"rt/...", "mono/...", "transport/...", "store/...", "examples/...",
 		},
 		exempt: Patterns{
 			"rt/realrt/...",               // goroutines and the system clock
 			"rt/rttest/...",               // runs on both runtimes, also the real one
 			"sim/host/...",                // real time and workers around the simulator
+			"sim/live/...",                // plays on the system clock and over sockets
 			"sim/simrun/...",              // the program around it: files, signals, the terminal
 			"transport/quic/...",          // sockets
 			"transport/transporttest/...", // runs on every transport, also the real one

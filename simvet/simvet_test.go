@@ -97,7 +97,7 @@ func TestScopeIsConfigurable(t *testing.T) {
 func TestDefaultScope(t *testing.T) {
 	for _, path := range []string{
 		"node", "node/wire", "node/pool/sub", "client", "sim", "sim/plan", "netsim", "scenarios/mesh",
-		"properties", "rt", "mono", "transport", "node/ident", "store", "sim/store",
+		"properties", "rt", "mono", "transport", "node/ident", "store", "sim/store", "examples/lease",
 	} {
 		if !simvet.Checked(path) {
 			t.Errorf("%s is not checked", path)

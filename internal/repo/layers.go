@@ -34,6 +34,13 @@ var layers = []layer{
 	{"scenarios", simvet.Patterns{"scenarios/..."},
 		[]string{"node", "framework", "engine", "adapters", "netsim", "rt", "transport", "store", "leaves", "mono"}},
 
+	// An example shows what the simulator does for a protocol that is not
+	// macula's: it knows no node, and the protocol itself no simulator.
+	{"example protocols", simvet.Patterns{"examples/lease"},
+		[]string{"rt", "transport", "store", "mono"}},
+	{"examples", simvet.Patterns{"examples/..."},
+		[]string{"example protocols", "framework", "engine", "netsim", "rt", "transport", "store", "mono"}},
+
 	// No adapters and no simulator: a node takes its world as an argument.
 	{"node", simvet.Patterns{"node", "client/..."},
 		[]string{"shell", "rt", "transport", "store", "leaves", "mono"}},
