@@ -119,6 +119,8 @@ func (n *Net) open(e, other *end) {
 	e.ep.handshakes(e, -1)
 	e.ep.stats.Conns++
 	e.out.to.towards++
+	e.host.noteConns()
+	e.out.to.noteConns()
 	e.state = open
 	e.openLimit = int64(other.ep.cfg.MaxStreams)
 	e.sendLimit = int64(other.ep.cfg.ConnWindow)

@@ -24,6 +24,8 @@ type Host struct {
 	labels []int       // which group of each partition it is in, zero for none
 
 	towards int // connections open at other hosts to this one
+	// The most connections that there ever were, by either count.
+	peakHere, peakThere int
 
 	stalls bool // handshakes do not get beyond the first flight
 	fails  bool // handshakes are refused late
@@ -91,6 +93,24 @@ func (h *Host) ConnsTo() int {
 	h.n.lock()
 	defer h.n.unlock()
 	return h.towards
+}
+
+// PeakConns is the most connections that were open at any moment: at this
+// host, and at the other ends to it. Zero, zero is one that never had any.
+func (h *Host) PeakConns() (here, there int) {
+	h.n.lock()
+	defer h.n.unlock()
+	return h.peakHere, h.peakThere
+}
+
+// noteConns keeps the peaks. Called with the lock held, whenever a connection
+// has opened.
+func (h *Host) noteConns() {
+	here := 0
+	for _, p := range h.ends {
+		here += p.stats.Conns
+	}
+	h.peakHere, h.peakThere = max(h.peakHere, here), max(h.peakThere, h.towards)
 }
 
 // Crash takes all transports and connections of the host away at once. No

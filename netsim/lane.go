@@ -38,7 +38,7 @@ func (l *lane) push(c *chunk) {
 		last := &l.chunks[len(l.chunks)-1]
 		switch {
 		case last.at == 0:
-			c.at = 0
+			c.at, c.again = 0, false
 		case c.at != 0 && c.at < last.at && !c.again:
 			c.at = last.at
 		}
@@ -51,7 +51,10 @@ func (l *lane) push(c *chunk) {
 			l.chunks, l.head = l.chunks[:n], 0
 		}
 	}
-	l.chunks = append(l.chunks, *c)
+	// Field by field: to copy what was just written in parts is slow.
+	l.chunks = append(l.chunks, chunk{})
+	k := &l.chunks[len(l.chunks)-1]
+	k.end, k.seq, k.sent, k.at, k.again, k.fin = c.end, c.seq, c.sent, c.at, c.again, c.fin
 }
 
 // clear forgets what has not arrived.

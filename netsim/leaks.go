@@ -128,8 +128,9 @@ func (e *end) orphans(p *pair, now mono.Time) []string {
 		} else if s.other().open {
 			continue
 		}
-		since = max(since, e.host.nextRead, p.links[0].crowded, p.links[1].crowded)
-		if age := now.Sub(since); age > e.patience(p, since, silent) {
+		patience := e.patience(p, since, silent)
+		since = max(since, e.host.nextRead, p.links[0].settled, p.links[1].settled)
+		if age := now.Sub(since); age > patience {
 			all = append(all, fmt.Sprintf("%s: stream %s: the other end has had no state for it for %v, opened at %s", e.host.name, s, age, site(s.site)))
 		}
 	}

@@ -132,7 +132,7 @@ type dir struct {
 	holds    bool
 	changed  mono.Time // of the last cut, hold or end of one
 	free     mono.Time // when the queue for the bandwidth is empty
-	crowded  mono.Time // when what found no room in it is tried again
+	settled  mono.Time // when what was lost for want of room, or sent before the last SetLink, is under way or through
 	lit      bool      // the connection that delivers fuse more bytes is killed
 	fuse     int64
 	rng      *rand.Rand
@@ -192,7 +192,9 @@ func (n *Net) Link(from, to *Host) Link {
 func (n *Net) SetLink(from, to *Host, l Link) {
 	n.lock()
 	defer n.unlock()
-	n.dir(from, to).Link = l
+	d := n.dir(from, to)
+	d.settled = max(d.settled, n.at.Add(d.worst()))
+	d.Link = l
 	if n.rec != nil {
 		n.fault(from, "link to "+to.name+": "+l.String())
 	}

@@ -124,6 +124,39 @@ var linkFaults = []faultCase{
 		l.check(len(l.net.Orphans(0)) == 0, "orphans of the tail: %q", l.net.Orphans(0))
 		l.close(a, b)
 	}},
+	{"what was sent before the link became faster makes no orphans", netsim.Link{Latency: 100 * ms}, func(l *lab) {
+		a, b := l.node(), l.node()
+		ca, _ := l.connect(a, b)
+		l.sleep(time.Second)
+		s, _ := ca.OpenStream(context.Background())
+		l.write(s, "x")
+		l.net.SetLink(a.host, b.host, netsim.Link{})
+		l.net.SetLink(b.host, a.host, netsim.Link{})
+		for range 10 {
+			l.sleep(9 * ms)
+			l.check(len(l.net.Orphans(0)) == 0, "orphans: %q", l.net.Orphans(0))
+		}
+		s2, _ := ca.OpenStream(context.Background())
+		l.sleep(200 * ms)
+		l.check(len(l.net.Orphans(0)) == 1, "one that the peer never heard of: %q", l.net.Orphans(0))
+		s2.Close()
+		l.close(a, b)
+	}},
+	{"what a cut held back makes no orphans, though the link has become slower too", netsim.Link{}, func(l *lab) {
+		a, b := l.node(), l.node()
+		ca, _ := l.connect(a, b)
+		s, _ := ca.OpenStream(context.Background())
+		l.net.Cut(a.host, b.host)
+		l.write(s, "x")
+		l.sleep(100 * ms)
+		l.net.SetLink(a.host, b.host, netsim.Link{Latency: 50 * ms})
+		l.net.Heal(a.host, b.host)
+		for range 18 {
+			l.sleep(10 * ms)
+			l.check(len(l.net.Orphans(0)) == 0, "orphans: %q", l.net.Orphans(0))
+		}
+		l.close(a, b)
+	}},
 	{"what waits for room in the queue is lost when the link is cut, and comes after the heal", netsim.Link{Latency: ms}, func(l *lab) {
 		a, b := l.node(), l.node()
 		ca, cb := l.connect(a, b)

@@ -13,8 +13,9 @@ import (
 func (n *Net) send(e *end, size int) (at mono.Time, lost int, again bool) {
 	d := e.out
 	if d.full(n.at, size) {
-		d.crowded = n.at.Add(d.retransmit())
-		return d.crowded, 1, true
+		at = n.at.Add(d.retransmit())
+		d.settled = max(d.settled, at)
+		return at, 1, true
 	}
 	at, lost = n.arrival(d, size)
 	return at, lost, false

@@ -130,8 +130,10 @@ func (m *member) start() {
 		m.show(n)
 	}
 	m.serve = m.place.Go("node", func() { n.Serve(context.Background()) })
-	// It may crash before it does.
-	m.s.Eventually(time.Second, "a node listens", func() bool { return m.node != n || n.Ready() })
+	// It may crash before it does, or stand still.
+	m.s.Eventually(time.Second, "a node listens", func() bool {
+		return m.node != n || n.Ready() || !m.place.Steady(time.Second)
+	})
 }
 
 // watch demands of the node what must hold at any time, until it is another
@@ -145,17 +147,29 @@ func (m *member) watch(n *node.Node) {
 		}
 		return n.Audit()
 	})
-	for _, end := range []struct {
-		name string
-		have func() int
-	}{{propHere, m.place.Conns}, {propThere, m.place.ConnsTo}} {
-		m.s.Always(end.name, func() error {
-			if have := end.have(); m.node == n && have > n.MaxConns() {
-				return fmt.Errorf("%s: %d, the limit is %d", m.place.Name(), have, n.MaxConns())
-			}
-			return nil
-		})
+	if _, _, ok := m.place.PeakConns(); !ok {
+		m.s.Always(propHere, func() error { return m.within(n, m.place.Conns()) })
+		m.s.Always(propThere, func() error { return m.within(n, m.place.ConnsTo()) })
+		return
 	}
+	// The network remembers the peaks: to look at them now and then is to look
+	// after every event.
+	m.s.Recount(propHere, func() error {
+		here, _, _ := m.place.PeakConns()
+		return m.within(n, here)
+	})
+	m.s.Recount(propThere, func() error {
+		_, there, _ := m.place.PeakConns()
+		return m.within(n, there)
+	})
+}
+
+// within says when a node has more connections than it may.
+func (m *member) within(n *node.Node, conns int) error {
+	if m.node == n && conns > n.MaxConns() {
+		return fmt.Errorf("%s: %d, the limit is %d", m.place.Name(), conns, n.MaxConns())
+	}
+	return nil
 }
 
 // show shows what fills up in a node beside its caps.

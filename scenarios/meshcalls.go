@@ -133,7 +133,7 @@ func (m *mesh) one(a *actor, service string, size int, timeout, cancel time.Dura
 	answer, err := a.call(service, body, timeout, cancel, idempotent)
 	took := s.Runtime().Now().Sub(begun)
 	if a.on.Steady(took + time.Second) {
-		s.Check(took <= timeout+time.Millisecond, "every call ends by its deadline", "one of %v took %v", timeout, took)
+		s.Check(took <= timeout+time.Millisecond+s.Slack(), "every call ends by its deadline", "one of %v took %v", timeout, took)
 	}
 	if err != nil {
 		c.failed++

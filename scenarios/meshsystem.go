@@ -35,6 +35,7 @@ func meshSystem() *scenario.System {
 			{Name: "clients", Default: "10000", Least: "1", Doc: "clients that may be attached to a node"},
 		},
 		Nodes: []plan.Field{
+			{Name: "degree", Kind: plan.Count, Optional: true, Least: 1, Doc: "of a node: how many connections it has in a ring of them, half of them dialled by itself; all others when it is not said"},
 			{Name: "of", Kind: plan.Text, Optional: true, Doc: "of a client: the node that it attaches to, or several with commas between them; all when it is not said"},
 		},
 		Requests: []plan.Verb{
@@ -122,11 +123,10 @@ func (m *mesh) start(nodes []*scenario.Node) {
 		}
 		cfg := node.Config{}
 		cfg.Pool.Cap, cfg.Clients.Limit = m.s.Int("pool"), m.s.Int("clients")
-		for _, o := range m.nodes {
-			if o != a && o.on.Kind == "node" {
-				cfg.Bootstrap = append(cfg.Bootstrap, peerOf(m.s, o.on.Name()))
-			}
+		for _, o := range m.peersOf(a) {
+			cfg.Bootstrap = append(cfg.Bootstrap, peerOf(m.s, o.on.Name()))
 		}
+		cfg.OpenPeers = a.on.Line.Has("degree")
 		a.member = startNode(m.s, a.on.Name(), cfg)
 	}
 	for _, a := range m.nodes {
@@ -135,6 +135,25 @@ func (m *mesh) start(nodes []*scenario.Node) {
 		}
 	}
 	m.s.Defer(m.report)
+}
+
+// peersOf are the nodes that a node connects to of its own accord: all others,
+// or the next ones in a ring, half as many as its degree, since as many again
+// connect to it.
+func (m *mesh) peersOf(a *actor) []*actor {
+	nodes := slices.DeleteFunc(slices.Clone(m.nodes), func(o *actor) bool { return o.on.Kind != "node" })
+	at := slices.Index(nodes, a)
+	most := len(nodes) - 1
+	if a.on.Line.Has("degree") {
+		most = min(most, (int(a.on.Line.Int("degree"))+1)/2)
+	}
+	var out []*actor
+	for i := range nodes { // in their order, so that a full mesh is the same for all
+		if d := (i - at + len(nodes)) % len(nodes); d > 0 && d <= most {
+			out = append(out, nodes[i])
+		}
+	}
+	return out
 }
 
 // attach builds a client that stays attached from now on.

@@ -20,13 +20,20 @@ import (
 var plans embed.FS
 
 // names are the plans in the order in which they are listed.
-var names = []string{"pool-bound", "pool-order", "client-limit", "service-ttl", "stream-cleanup", "caller-death", "mesh-4", "swarm"}
+var names = []string{"pool-bound", "pool-order", "client-limit", "service-ttl", "stream-cleanup", "caller-death", "mesh-4", "swarm", "swarm-10"}
 
 // Systems returns what plans can be written for.
 func Systems() []*scenario.System {
 	return []*scenario.System{
 		meshSystem(), poolSystem(), starSystem(), gatewaySystem(), ttlSystem(), leavingSystem(), deathSystem(),
 	}
+}
+
+// live are the parameters with which a scenario is played in real time: as many
+// sockets and handshakes as one machine has in a minute.
+var live = map[string]map[string]string{
+	"pool-bound":   {"cap": "20", "peers": "30"},
+	"client-limit": {"limit": "20", "clients": "30", "full-limit": "0"},
 }
 
 // All returns the scenarios in the order in which they are listed.
@@ -50,6 +57,7 @@ func All() []*scenario.Scenario {
 		if s.Name != name {
 			panic(fmt.Sprintf("%s is the plan %s", file, s.Name))
 		}
+		s.Live = live[name]
 		out = append(out, s)
 	}
 	return out

@@ -100,7 +100,7 @@ func advertisedTogether(s *scenario.Stage, a, b *member) {
 			a.provide(fmt.Sprintf("together.%d", i), node.AdvertiseOptions{TTL: time.Second, Once: true})
 		})
 	}
-	s.Sleep(4 * hop)
+	s.Sleep(4*hop + s.Slack())
 	heard := len(b.node.Services()) - before
 	s.Check(heard == count, "what is advertised is told to every peer", "%d of %d were", heard, count)
 	s.Sleep(time.Second)
@@ -120,12 +120,12 @@ func expireOneByOne(s *scenario.Stage, a, b *member) {
 	s.Sleep(time.Second)
 	removed := a.node.Status().Registry.Expired
 	for i := range count {
-		s.Sleep(ends[i].Sub(s.Runtime().Now()) - 10*hop)
+		s.Sleep(ends[i].Sub(s.Runtime().Now()) - 10*hop - s.Slack())
 		wantFound(s, b, name(i), true, "a service is found until its time to live ends")
 		wantFound(s, a, name(i), true, "a service is found until its time to live ends")
 		s.Sleep(ends[i].Sub(s.Runtime().Now()))
 		wantFound(s, a, name(i), false, "an expired service is not found, at once")
-		s.Sleep(2 * hop) // the other node learned of it so much later
+		s.Sleep(2*hop + s.Slack()) // the other node learned of it so much later
 		wantFound(s, b, "kept", true, "a renewed service outlives its first time to live")
 		wantFound(s, b, name(i), false, "an expired service is not found, at once")
 		if a.node.Status().Registry.Expired == removed {
@@ -165,7 +165,7 @@ func askedTogether(s *scenario.Stage, m *member) {
 			defer cancel()
 			_, err := m.node.Call(ctx, fmt.Sprintf("nobody.%d", i%2), nil, node.CallOptions{})
 			took := s.Runtime().Now().Sub(begun)
-			s.Check(fault.KindOf(err) == fault.NotFound && took <= 4*hop, "everybody hears at once that nobody provides a name", "after %v: %v", took, err)
+			s.Check(fault.KindOf(err) == fault.NotFound && took <= 4*hop+s.Slack(), "everybody hears at once that nobody provides a name", "after %v: %v", took, err)
 		}))
 	}
 	for _, j := range jobs {
@@ -185,9 +185,9 @@ func ownerLeaves(s *scenario.Stage, a, b *member) {
 		s.Check(err == nil, "a client attaches", "%v", err)
 		err = c.provide(name, echo, 0, false)
 		s.Check(err == nil, "a client advertises", "%v", err)
-		s.Sleep(4 * hop)
+		s.Sleep(4*hop + s.Slack())
 		wantFound(s, b, name, true, "a client's service is called through its gateway")
-		notice := 4 * hop
+		notice := 4*hop + s.Slack()
 		if crash {
 			c.crash()
 			notice = idle + time.Second

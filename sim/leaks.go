@@ -32,21 +32,44 @@ func (w *World) Leaks() []Leak {
 	var found []Leak
 	timers := w.timersByMachine()
 	for _, m := range w.machines {
-		for _, t := range m.tasksByAge() {
-			if t != w.running {
-				found = append(found, Leak{m.name, "task", t.name, t.site.or(t.f), t.waiting()})
-			}
+		found = append(found, m.leaks(timers[m.id])...)
+	}
+	return found
+}
+
+// Leaks is World.Leaks for what is there of this machine.
+func (m *Machine) Leaks() []Leak {
+	var timers []*timer
+	for i := range m.w.heap.items {
+		if t := m.w.heap.items[i].t; t.m == m && t.kind != timerReady {
+			timers = append(timers, t)
 		}
-		for _, t := range timers[m.id] {
-			found = append(found, t.leak())
+	}
+	for _, t := range m.heldTimers {
+		if t.kind != timerReady {
+			timers = append(timers, t)
 		}
-		for n := m.hooks.head; n != nil; n = n.next {
-			found = append(found, Leak{m.name, "context hook", "AfterDone", n.owner.site.or(n.owner.f), "until the context ends"})
+	}
+	slices.SortFunc(timers, func(a, b *timer) int { return cmp.Compare(a.seq, b.seq) })
+	return m.leaks(timers)
+}
+
+func (m *Machine) leaks(timers []*timer) []Leak {
+	var found []Leak
+	for _, t := range m.tasksByAge() {
+		if t != m.w.running {
+			found = append(found, Leak{m.name, "task", t.name, t.site.or(t.f), t.waiting()})
 		}
-		for n := m.contexts.head; n != nil; n = n.next {
-			if c := n.owner; c.live.timer.idx == idle { // else it is among the timers
-				found = append(found, Leak{m.name, "context", "WithCancelCause", c.live.site.String(), "until its parent ends"})
-			}
+	}
+	for _, t := range timers {
+		found = append(found, t.leak())
+	}
+	for n := m.hooks.head; n != nil; n = n.next {
+		found = append(found, Leak{m.name, "context hook", "AfterDone", n.owner.site.or(n.owner.f), "until the context ends"})
+	}
+	for n := m.contexts.head; n != nil; n = n.next {
+		if c := n.owner; c.live.timer.idx == idle { // else it is among the timers
+			found = append(found, Leak{m.name, "context", "WithCancelCause", c.live.site.String(), "until its parent ends"})
 		}
 	}
 	return found

@@ -12,5 +12,6 @@ func main() {
 		About:     "Plays a mesh of nodes in a deterministic simulation: the same seed is the same run.",
 		Systems:   scenarios.Systems(),
 		Scenarios: scenarios.All(),
+		Live:      realWorld,
 	})
 }

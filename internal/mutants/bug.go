@@ -15,12 +15,13 @@ import (
 type bug struct {
 	Name   string   // of the file, without its ending
 	Title  string   // what is wrong
-	Rows   []string // the defects (M..), faults (F..) or races (R..) that it stands for
+	Rows   []string // the defects (M..), faults (F..) or races (R..) that it stands for; may be empty
 	Breaks string   // what it costs
 	Plays  []play   // scenarios that must find it, in the order in which they are tried
 	Test   *test    // or the test that must find it, because no scenario can
 	Expect []string // the properties one of which must fail
 	Seeds  int      // of each scenario, at most
+	Seed   int      // or the one that shows it, of a bug that is there to be shrunk
 	Edits  []edit
 }
 
@@ -99,6 +100,12 @@ func (b *bug) set(key, value string) error {
 			return fmt.Errorf("seeds: %q is no number above zero", value)
 		}
 		b.Seeds = n
+	case "seed":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 {
+			return fmt.Errorf("seed: %q is no number above zero", value)
+		}
+		b.Seed = n
 	default:
 		return fmt.Errorf("unknown key %q", key)
 	}
@@ -132,8 +139,8 @@ func (b *bug) validate() error {
 		return fmt.Errorf("%s: %s", b.Name, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case b.Title == "" || b.Breaks == "" || len(b.Rows) == 0:
-		return fail("title, row and breaks must be set")
+	case b.Title == "" || b.Breaks == "":
+		return fail("title and breaks must be set")
 	case len(b.Edits) == 0:
 		return fail("it changes nothing")
 	case (len(b.Plays) > 0) == (b.Test != nil):

@@ -5,6 +5,10 @@
 // is built with an overlay and thrown away, so the tree carries no trace of
 // it. A bug that is not found, or that no longer applies, is a failure: the
 // property that it proves may have stopped working.
+//
+// The bugs in the folder shrink are there to be made small by simrun shrink,
+// and those in verify to be seen by simrun verify: the tests of this package
+// play them.
 package main
 
 import (

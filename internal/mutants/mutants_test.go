@@ -46,6 +46,7 @@ func TestABugFileWithoutSenseIsRefused(t *testing.T) {
 		"no way to find it":   {"play: pool-bound cap=2 peers=3\n", ""},
 		"nothing expected":    {"expect: it holds\nexpect: panic: macula bug\n", ""},
 		"no seeds":            {"seeds: 7", "seeds: none"},
+		"no seed":             {"seeds: 7", "seed: 0"},
 		"an edit of nothing":  {"\ttwo", "\tone"},
 		"text before an edit": {"-- old a.go --\n\tone", "\tone"},
 	} {
@@ -113,6 +114,9 @@ func TestEveryBugAppliesToTheTree(t *testing.T) {
 		t.Errorf("only %d bugs are planted", len(bugs))
 	}
 	for _, b := range bugs {
+		if len(b.Rows) == 0 || b.Seed != 0 {
+			t.Errorf("%s stands for %v and has the seed %d: want a row, and no seed", b.Name, b.Rows, b.Seed)
+		}
 		if _, err := b.apply(root); err != nil {
 			t.Error(err)
 		}

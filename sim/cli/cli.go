@@ -7,12 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/maculamesh/macula/sim"
+	"github.com/maculamesh/macula/sim/host"
 	"github.com/maculamesh/macula/sim/plan"
 	"github.com/maculamesh/macula/sim/scenario"
 )
@@ -23,12 +27,13 @@ const (
 	Violated         = 1 // a property was violated
 	Usage            = 2 // the command line or a plan is wrong
 	NotDeterministic = 3 // two runs of one seed differ
-	Internal         = 4 // a panic in what is simulated, or a task that does not yield
+	Internal         = 4 // a panic in what is simulated, a task that does not yield, an interrupt, shards that are missing
 )
 
 // App is a program of scenarios.
 type App struct {
 	Name      string
+	Command   string // how it was called, for commands to be pasted; empty is Name
 	About     string // one line
 	Version   string
 	Scenarios []*scenario.Scenario
@@ -41,8 +46,14 @@ type App struct {
 	WriteFile func(name string, data []byte) error
 	ReadFile  func(name string) ([]byte, error)
 	ListDir   func(name string) ([]string, error)           // names in a folder, sorted; for merge
-	Progress  func(scenario string, done, of, failures int) // of a sweep, after each run; may be nil
-	Watch     func(*sim.World) (stop func())                // puts a watchdog of the real clock beside a world; may be nil
+	Progress  func(scenario string, done, of, failures int) // of a sweep, after each run; over when done is of; may be nil
+	// Watch puts a watchdog of the real clock beside a world; may be nil. It
+	// calls stuck for a task that does not yield, and then ends the program: such
+	// a task cannot be ended from outside.
+	Watch func(w *sim.World, stuck func(host.Stuck)) (stop func())
+	// Live makes a world in real time, whose machines log to log; nil when the
+	// program has none.
+	Live func(seed uint64, log *slog.Logger) LiveWorld
 }
 
 // grammar is the command line.
@@ -56,6 +67,7 @@ type grammar struct {
 	Verify  verifyCmd  `cmd:"" help:"Check that seeds give the same run every time; name the first event that differs."`
 	View    viewCmd    `cmd:"" help:"Draw a run as one HTML page, or write it for Perfetto or as JSON lines."`
 	Diff    diffCmd    `cmd:"" help:"Find the first event in which two traces differ."`
+	Live    liveCmd    `cmd:"" help:"Play a scenario on the system clock and over real connections on this machine."`
 	Plan    planCmd    `cmd:"" help:"Print the plan that a seed of a scenario plays, or what plans may say."`
 	New     newCmd     `cmd:"" help:"Write a first plan to edit."`
 	Version versionCmd `cmd:"" help:"Print the version."`
@@ -108,13 +120,28 @@ func (a *App) Main(ctx context.Context, args []string) (code int) {
 }
 
 func (a *App) about() string {
-	return a.About + "\n\nExit codes: 0 held, 1 a property was violated, 2 usage, 3 not deterministic, 4 internal error or stuck task."
+	return a.About + "\n\nExit codes: 0 held, 1 a property was violated, 2 usage, 3 not deterministic, 4 internal error, stuck task, interrupted, or shards missing."
+}
+
+// progressOver says that there is no more progress, before a report.
+func (a *App) progressOver() {
+	if a.Progress != nil {
+		a.Progress("", 1, 1, 0)
+	}
 }
 
 // outcome is an exit code that was explained already.
 type outcome int
 
 func (o outcome) Error() string { return fmt.Sprintf("exit code %d", int(o)) }
+
+// command is how the program was called.
+func (a *App) command() string {
+	if a.Command != "" {
+		return a.Command
+	}
+	return a.Name
+}
 
 // isPlan reports whether a name is that of a file with a plan: not of a
 // scenario, and not of a failure file.
@@ -142,6 +169,9 @@ func (a *App) find(name string) (*scenario.Scenario, error) {
 			return s, nil
 		}
 		names = append(names, s.Name)
+	}
+	if strings.HasSuffix(name, ".json") {
+		return nil, fmt.Errorf("%s is no scenario; replay plays failure files", name)
 	}
 	if best := plan.Nearest(name, names); best != "" {
 		return nil, fmt.Errorf("there is no scenario %q; did you mean %s?", name, best)
@@ -172,8 +202,20 @@ func (c *listCmd) Run(a *App) error {
 		for _, p := range s.Params {
 			fmt.Fprintf(a.Stdout, "%16s   --set %s=%s: %s\n", "", p.Name, p.Default, p.Doc)
 		}
+		if len(s.Live) > 0 {
+			fmt.Fprintf(a.Stdout, "%16s   live:%s\n", "", settings(s.Live))
+		}
 	}
 	return nil
+}
+
+// settings are values of parameters in a line.
+func settings(set map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		fmt.Fprintf(&b, " %s=%s", name, set[name])
+	}
+	return b.String()
 }
 
 type versionCmd struct{}

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,25 +17,85 @@ import (
 	"github.com/maculamesh/macula/sim/scenario"
 )
 
+// desk is a program with a scenario for each way in which a run can end, and a
+// system for plans, in front of files that are a map.
+type desk struct {
+	*cli.App
+	out, errs bytes.Buffer // of the last command
+	files     map[string]string
+}
+
+func newDesk() *desk {
+	d := &desk{files: map[string]string{}}
+	d.App = app(&d.out, &d.errs)
+	d.MakeDir = func(name string) error {
+		if name == "nowhere" {
+			return errors.New("read-only")
+		}
+		return nil
+	}
+	d.WriteFile = func(name string, data []byte) error {
+		if strings.HasPrefix(name, "nowhere/") {
+			return fmt.Errorf("open %s: no such folder", name)
+		}
+		d.files[name] = string(data)
+		return nil
+	}
+	d.ReadFile = func(name string) ([]byte, error) {
+		if data, ok := d.files[name]; ok {
+			return []byte(data), nil
+		}
+		return nil, fmt.Errorf("open %s: %w", name, fs.ErrNotExist)
+	}
+	d.ListDir = func(name string) ([]string, error) {
+		var names []string
+		for file := range d.files {
+			if path.Dir(file) == name {
+				names = append(names, path.Base(file))
+			}
+		}
+		slices.Sort(names)
+		return names, nil
+	}
+	return d
+}
+
+// do runs a command line of words without spaces.
+func (d *desk) do(format string, args ...any) (code int) {
+	return d.main(context.Background(), fmt.Sprintf(format, args...))
+}
+
+func (d *desk) main(ctx context.Context, line string) (code int) {
+	d.out.Reset()
+	d.errs.Reset()
+	return d.Main(ctx, strings.Fields(line))
+}
+
+// want runs a command line and demands its exit code, and words in what it
+// prints on standard output and standard error together.
+func (d *desk) want(t *testing.T, line string, code int, words ...string) {
+	t.Helper()
+	got := d.do("%s", line)
+	all := d.out.String() + d.errs.String()
+	if got != code {
+		t.Errorf("%s: exit code %d, want %d:\n%s", line, got, code, all)
+	}
+	for _, w := range words {
+		if !strings.Contains(all, w) {
+			t.Errorf("%s: want %q in\n%s", line, w, all)
+		}
+	}
+	if code == cli.Usage && strings.Count(d.errs.String(), "\n") != 1 {
+		t.Errorf("%s: not one line about bad usage:\n%s", line, d.errs.String())
+	}
+}
+
 // app has a scenario for each way in which a run can end.
 func app(out, errs *bytes.Buffer) *cli.App {
 	runs := 0
-	files := map[string][]byte{}
 	return &cli.App{
-		MakeDir: func(name string) error {
-			if name == "nowhere" {
-				return errors.New("read-only")
-			}
-			return nil
-		},
-		WriteFile: func(name string, data []byte) error { files[name] = data; return nil },
-		ReadFile: func(name string) ([]byte, error) {
-			if data, ok := files[name]; ok {
-				return data, nil
-			}
-			return nil, fmt.Errorf("open %s: no such file", name)
-		},
 		Name: "simtest", About: "A test.", Version: "v0", Stdout: out, Stderr: errs, Now: func() time.Time { return time.Unix(0, 0) },
+		Systems: []*scenario.System{shelf()},
 		Scenarios: []*scenario.Scenario{
 			{
 				Name: "good", Shows: "nothing", Params: []scenario.Param{{Name: "n", Default: "1", Least: "1", Doc: "a number"}},
@@ -59,9 +122,9 @@ func app(out, errs *bytes.Buffer) *cli.App {
 }
 
 func run(args ...string) (code int, out, errs string) {
-	var o, e bytes.Buffer
-	code = app(&o, &e).Main(context.Background(), args)
-	return code, o.String(), e.String()
+	d := newDesk()
+	code = d.Main(context.Background(), args)
+	return code, d.out.String(), d.errs.String()
 }
 
 func TestExitCodes(t *testing.T) {
@@ -70,96 +133,104 @@ func TestExitCodes(t *testing.T) {
 		code int
 		want string // in the output of either kind
 	}{
-		{"list", cli.Held, "a violation"},
-		{"version", cli.Held, "v0"},
-		{"run good", cli.Held, "held"},
-		{"run good --set n=7", cli.Held, "7"},
-		{"run bad", cli.Violated, "simtest run bad --seed 1"},
-		{"run burst", cli.Internal, "burst"},
-		{"run all", cli.Internal, "VIOLATED"},
-		{"verify good --seeds 2", cli.Held, "2 seeds"},
-		{"verify drift", cli.NotDeterministic, "run "},
-		{"run goood", cli.Usage, "did you mean good?"},
-		{"run xyzxyzxyz", cli.Usage, "simtest list"},
-		{"run", cli.Usage, "scenario"},
-		{"run good --set m=1", cli.Usage, "it has n"},
-		{"run good --set n=x", cli.Usage, "whole number"},
-		{"run good --seed -1", cli.Usage, "seed"},
-		{"run good --strategy luck", cli.Usage, "random"},
-		{"run good --trace=- --kinds luck", cli.Usage, "luck"},
-		{"verify good --seeds 0", cli.Usage, "at least one"},
-		{"fly", cli.Usage, "fly"},
-		{"sweep good --out nowhere", cli.Usage, "--out=nowhere: read-only"},
-		{"sweep good --jobs=-1", cli.Usage, "--jobs"},
-		{"run good --set n=0", cli.Usage, "at least 1"},
 		{"", cli.Held, "Exit codes"},
 		{"run --help", cli.Held, "--seed"},
+		{"fly", cli.Usage, "fly"},
+		{"--loud", cli.Usage, "--loud"},
+
+		{"list", cli.Held, "a violation"},
+		{"list --json", cli.Held, `"name":"good"`},
+		{"list good", cli.Usage, "good"},
+		{"version", cli.Held, "v0"},
+
+		{"run good", cli.Held, "held"},
+		{"run good --set n=7", cli.Held, "7"},
+		{"run good --strategy pct:2", cli.Held, "held"},
+		{"run good --strategy urw", cli.Held, "held"},
+		{"run good --trace t.jsonl", cli.Held, "held"},
+		{"run bad", cli.Violated, "simtest run bad --seed 1"},
+		{"run bad --json", cli.Violated, `"property":"it holds"`},
+		{"run burst", cli.Internal, "burst"},
+		{"run all", cli.Internal, "VIOLATED"},
+		{"run", cli.Usage, "scenario"},
+		{"run goood", cli.Usage, "did you mean good?"},
+		{"run xyzxyzxyz", cli.Usage, "simtest list"},
+		{"run bad-1.json", cli.Usage, "replay plays failure files"},
+		{"run good bad", cli.Usage, "bad"},
+		{"run good --set m=1", cli.Usage, "it has n"},
+		{"run good --set n=x", cli.Usage, "whole number"},
+		{"run good --set n=0", cli.Usage, "at least 1"},
+		{"run good --set n", cli.Usage, "--set"},
+		{"run good --seed -1", cli.Usage, "seed"},
+		{"run good --seed 18446744073709551616", cli.Usage, "seed"},
+		{"run good --seed 18446744073709551615", cli.Held, "held"},
+		{"run good --strategy luck", cli.Usage, "random"},
+		{"run good --strategy pct:0", cli.Usage, "random"},
+		{"run good --strategy exhaustive:1:99", cli.Usage, "there are only"},
+		{"run good --trace=- --kinds luck", cli.Usage, "luck"},
+		{"run good --kinds note", cli.Usage, "--trace=-"},
+		{"run good --trace t.jsonl --kinds note", cli.Usage, "--trace=-"},
+		{"run good --trace nowhere/t", cli.Usage, "nowhere/t"},
+		{"run all --trace t.jsonl", cli.Usage, "one scenario"},
+
+		{"verify good --seeds 2", cli.Held, "2 seeds"},
+		{"verify good --json --seeds 1", cli.Held, `"deterministic":true`},
+		{"verify bad --seeds 1", cli.Held, "1 seeds"}, // it fails, every time in the same way
+		{"verify drift", cli.NotDeterministic, "run "},
+		{"verify drift --json", cli.NotDeterministic, `"deterministic":false`},
+		{"verify good --seeds 0", cli.Usage, "at least one"},
+		{"verify good --seeds many", cli.Usage, "--seeds"},
+
+		{"sweep good --seeds 3", cli.Held, "3 seeds, 3 held"},
+		{"sweep bad --seeds 3", cli.Violated, "VIOLATED in 3 seeds"},
+		{"sweep burst --seeds 3", cli.Internal, "VIOLATED in 3 seeds"},
+		{"sweep good --out nowhere", cli.Usage, "--out=nowhere: read-only"},
+		{"sweep good --junit nowhere/x.xml", cli.Usage, "--junit=nowhere/x.xml"},
+		{"sweep good --jobs=-1", cli.Usage, "--jobs"},
+		{"sweep good --seeds 0", cli.Usage, "at least one"},
+		{"sweep good --seeds 9223372036854775807", cli.Usage, "at most"},
+		{"sweep good --from=-1", cli.Usage, "--from"},
+		{"sweep good --for=-1s", cli.Usage, "--for=-1s"},
+		{"sweep good --for soon", cli.Usage, "--for"},
+		{"sweep good --strategy luck", cli.Usage, "random"},
+		{"sweep good --strategy exhaustive:-1", cli.Usage, "random"},
+		{"sweep good --strategy exhaustive:1 --shard 0/2", cli.Usage, "cannot be divided"},
+		{"sweep good --set m=1", cli.Usage, "it has n"},
+		{"sweep good --shard 4/4", cli.Usage, "--shard=4/4: want I/N with I from 0 to N-1"},
+		{"sweep good --shard=-1/4", cli.Usage, "--shard=-1/4"},
+		{"sweep good --shard 1", cli.Usage, "--shard=1"},
+		{"sweep good --shard 0/0", cli.Usage, "--shard=0/0"},
+		{"sweep good --shard x/y", cli.Usage, "--shard=x/y"},
+
+		{"merge", cli.Usage, "dirs"},
+		{"merge nothing", cli.Usage, "nothing holds no books"},
+		{"replay nowhere.json", cli.Usage, "nowhere.json"},
+		{"replay nowhere.json --kinds note", cli.Usage, "nowhere.json"},
+		{"shrink nowhere.json", cli.Usage, "nowhere.json"},
+		{"shrink x.json --seeds=0", cli.Usage, "--seeds"},
+		{"shrink x.json --jobs=-1", cli.Usage, "--jobs"},
+		{"shrink x.json --for=0s", cli.Usage, "--for"},
+		{"shrink x.json -o x.plan", cli.Usage, ".json"},
+		{"view good", cli.Held, "good-1.html"},
+		{"view bad", cli.Held, "VIOLATED: it holds"},
+		{"view good --format pdf", cli.Usage, "html"},
+		{"view good --records=-1", cli.Usage, "--records"},
+		{"view good -o nowhere/x.html", cli.Usage, "nowhere/x.html"},
+		{"view goood", cli.Usage, "did you mean good?"},
+		{"view all", cli.Usage, "all"},
+		{"diff a", cli.Usage, "b"},
+		{"diff a b", cli.Usage, "open a"},
+		{"plan", cli.Usage, "--verbs"},
+		{"plan good", cli.Usage, "told in Go"},
+		{"plan --verbs shelf", cli.Held, "at TIME put NODE"},
+		{"plan --verbs tea", cli.Usage, "there are shelf"},
+		{"plan shop.plan --verbs shelf", cli.Usage, "--verbs=shelf"},
+		{"new", cli.Usage, "name"},
+		{"new first --system tea", cli.Usage, "there are shelf"},
+		{"new a#b", cli.Usage, "cannot be the name of a plan"},
+		{"new .plan", cli.Usage, "cannot be the name of a plan"},
 	} {
-		t.Run(tc.args, func(t *testing.T) {
-			code, out, errs := run(strings.Fields(tc.args)...)
-			if code != tc.code || !strings.Contains(out+errs, tc.want) {
-				t.Errorf("exit code %d, want %d, and in it %q:\n%s\n%s", code, tc.code, tc.want, out, errs)
-			}
-			if tc.code == cli.Usage && strings.Count(strings.TrimSpace(errs), "\n") > 0 {
-				t.Errorf("more than one line about bad usage:\n%s", errs)
-			}
-		})
-	}
-}
-
-func TestASweepGroupsItsFailures(t *testing.T) {
-	var o, e bytes.Buffer
-	a := app(&o, &e)
-	if code := a.Main(context.Background(), strings.Fields("sweep sometimes --seeds 10 --out dir --json")); code != cli.Violated {
-		t.Fatalf("exit code %d: %s", code, e.String())
-	}
-	var w struct {
-		Seeds, Held int
-		Failures    []struct {
-			Signature, File string
-			Seeds           []uint64
-		}
-	}
-	if err := json.Unmarshal(o.Bytes(), &w); err != nil {
-		t.Fatal(err)
-	}
-	if w.Seeds != 10 || w.Held != 7 || len(w.Failures) != 1 || fmt.Sprint(w.Failures[0].Seeds) != "[3 6 9]" {
-		t.Fatalf("%+v", w)
-	}
-	o.Reset()
-	if code := a.Main(context.Background(), []string{"replay", w.Failures[0].File}); code != cli.Violated || !strings.Contains(e.String(), "decision by decision") {
-		t.Errorf("replay: exit code %d\n%s%s", code, o.String(), e.String())
-	}
-}
-
-func TestShardsPlayEverySeedOnce(t *testing.T) {
-	held, failed := 0, 0
-	for i := range 3 {
-		_, out, _ := run("sweep", "sometimes", "--seeds", "10", "--from", "5", "--json", "--shard", fmt.Sprintf("%d/3", i))
-		var w struct {
-			Seeds, Held int
-			Failures    []struct{ Seeds []uint64 }
-		}
-		if err := json.Unmarshal([]byte(out), &w); err != nil {
-			t.Fatal(err)
-		}
-		held += w.Held
-		for _, g := range w.Failures {
-			failed += len(g.Seeds)
-		}
-	}
-	if held != 7 || failed != 3 { // 5 to 14: 6, 9 and 12 fail
-		t.Errorf("%d held and %d failed", held, failed)
-	}
-}
-
-func TestASweepThatNeverMeetsWhatItShouldFails(t *testing.T) {
-	code, out, _ := run("sweep", "never", "--seeds", "3")
-	if code != cli.Violated || !strings.Contains(out, "NEVER MET: the moon") {
-		t.Errorf("exit code %d:\n%s", code, out)
-	}
-	if code, out, _ = run("sweep", "sometimes", "--seeds", "2", "--from", "1"); code != cli.Violated {
-		t.Errorf("seeds 1 and 2 do not meet the third: exit code %d:\n%s", code, out)
+		t.Run(tc.args, func(t *testing.T) { newDesk().want(t, tc.args, tc.code, tc.want) })
 	}
 }
 
@@ -199,10 +270,9 @@ func TestTheTraceGoesToStandardError(t *testing.T) {
 }
 
 func TestAnInterruptedRunEndsAtOnce(t *testing.T) {
-	var o, e bytes.Buffer
-	a := app(&o, &e)
+	d := newDesk()
 	ctx, cancel := context.WithCancel(context.Background())
-	a.Scenarios = []*scenario.Scenario{{Name: "endless", Shows: "no end", Limit: 1 << 62, Play: func(s *scenario.Stage) {
+	d.Scenarios = []*scenario.Scenario{{Name: "endless", Shows: "no end", Limit: 1 << 62, Play: func(s *scenario.Stage) {
 		for i := 0; ; i++ {
 			if i == 2000 {
 				cancel()
@@ -210,11 +280,12 @@ func TestAnInterruptedRunEndsAtOnce(t *testing.T) {
 			s.Sleep(time.Second)
 		}
 	}}}
-	if code := a.Main(ctx, []string{"run", "endless"}); code != cli.Internal || !strings.Contains(o.String(), "interrupted") {
-		t.Errorf("exit code %d:\n%s%s", code, o.String(), e.String())
+	if code := d.main(ctx, "run endless"); code != cli.Internal || !strings.Contains(d.out.String(), "interrupted") {
+		t.Errorf("exit code %d:\n%s%s", code, d.out.String(), d.errs.String())
 	}
-	o.Reset()
-	if code := a.Main(ctx, []string{"sweep", "endless", "--seeds", "3"}); code != cli.Internal || !strings.Contains(e.String(), "interrupted") {
-		t.Errorf("sweep: exit code %d:\n%s%s", code, o.String(), e.String())
+	for _, line := range []string{"run endless", "run endless --json", "sweep endless --seeds 3", "verify endless", "view endless"} {
+		if code := d.main(ctx, line); code != cli.Internal || !strings.Contains(d.errs.String(), "interrupted") {
+			t.Errorf("%s: exit code %d:\n%s%s", line, code, d.out.String(), d.errs.String())
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -83,23 +84,15 @@ func (f *failure) schedule() (*scenario.Schedule, error) {
 	return s, nil
 }
 
-// save writes the failure of a run, which is played once more for its
-// schedule.
-func (a *App) save(name string, s *scenario.Scenario, r *scenario.Result, opt scenario.Options) error {
-	opt.Seed, opt.Record, opt.Stop = r.Seed, maxDecisions, nil
-	again, err := scenario.Play(s, opt)
-	if err == nil && again.Hash == r.Hash {
-		r = again
-	}
-	return a.write(name, a.failureOf(r))
-}
-
 func (a *App) write(name string, f *failure) error {
-	data, err := json.MarshalIndent(f, "", " ")
-	if err != nil {
+	var b bytes.Buffer
+	out := json.NewEncoder(&b)
+	out.SetIndent("", " ")
+	out.SetEscapeHTML(false) // decisions have a "<"
+	if err := out.Encode(f); err != nil {
 		return err
 	}
-	return a.WriteFile(name, append(data, '\n'))
+	return a.WriteFile(name, b.Bytes())
 }
 
 // filePlan marks the plan of a failure file in messages.
@@ -113,8 +106,11 @@ func (a *App) load(name string) (*failure, *scenario.Scenario, error) {
 		return nil, nil, err
 	}
 	f := &failure{}
-	if err := json.Unmarshal(data, f); err != nil || f.Scenario == "" {
+	if err := json.Unmarshal(data, f); err != nil || f.Scenario == "" || f.Signature == "" {
 		return nil, nil, fmt.Errorf("%s is no failure file; sweep --out and shrink write them", name)
+	}
+	if _, err := f.schedule(); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(f.Plan) == 0 {
 		s, err := a.find(f.Scenario)
@@ -132,14 +128,13 @@ func (a *App) load(name string) (*failure, *scenario.Scenario, error) {
 }
 
 // options are those with which the run of the file was played.
-func (f *failure) options(a *App) (scenario.Options, error) {
-	opt := scenario.Options{Seed: f.Seed, Strategy: f.Strategy, Set: f.Params, Watch: a.Watch, Stride: f.Stride}
+func (f *failure) options(a *App, s *scenario.Scenario) (scenario.Options, error) {
+	opt := scenario.Options{Seed: f.Seed, Strategy: f.Strategy, Set: f.Params, Watch: a.watched(s, f.Seed, nil), Stride: f.Stride}
 	if f.Small {
-		s, err := f.schedule()
-		if err != nil {
+		var err error
+		if opt.Schedule, err = f.schedule(); err != nil {
 			return opt, err
 		}
-		opt.Schedule = s
 	}
 	return opt, nil
 }

@@ -19,15 +19,16 @@ type paramJSON struct {
 }
 
 type scenarioJSON struct {
-	Name   string      `json:"name"`
-	Shows  string      `json:"shows"`
-	Params []paramJSON `json:"params"`
+	Name   string            `json:"name"`
+	Shows  string            `json:"shows"`
+	Params []paramJSON       `json:"params"`
+	Live   map[string]string `json:"live,omitempty"` // what is set when it is played live
 }
 
 func listed(all []*scenario.Scenario) []scenarioJSON {
 	out := []scenarioJSON{}
 	for _, s := range all {
-		one := scenarioJSON{Name: s.Name, Shows: s.Shows, Params: []paramJSON{}}
+		one := scenarioJSON{Name: s.Name, Shows: s.Shows, Params: []paramJSON{}, Live: s.Live}
 		for _, p := range s.Params {
 			one.Params = append(one.Params, paramJSON(p))
 		}

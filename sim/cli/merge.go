@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"maps"
@@ -28,20 +27,15 @@ func (c *mergeCmd) Run(a *App) error {
 		}
 		found := 0
 		for _, name := range files {
-			if !strings.HasPrefix(name, "sweep-") || !strings.HasSuffix(name, ".json") {
+			if !isBooks(name) {
 				continue
 			}
 			found++
-			file := path.Join(dir, name)
-			data, err := a.ReadFile(file)
+			w, err := a.readBooks(dir, name)
 			if err != nil {
 				return err
 			}
-			w := &swept{}
-			if err := json.Unmarshal(data, w); err != nil || w.Scenario == "" {
-				return fmt.Errorf("%s: not the books of a sweep", file)
-			}
-			if all, err = join(all, w, file); err != nil {
+			if all, err = join(all, w, path.Join(dir, name)); err != nil {
 				return err
 			}
 		}
@@ -72,7 +66,10 @@ func join(all []*swept, w *swept, file string) ([]*swept, error) {
 		return all, nil
 	}
 	m := newSwept(w.Scenario, w.From, w.Total, 0, 1)
-	m.Version, m.Strategy, m.Set, m.Sometimes, m.Complete = w.Version, w.Strategy, w.Set, w.Sometimes, w.Complete
+	m.Version, m.Strategy, m.Set, m.Plan, m.Sometimes, m.Complete = w.Version, w.Strategy, w.Set, w.Plan, w.Sometimes, w.Complete
+	if _, ok := exhaustive(w.Strategy); ok {
+		m.Of = w.Of // schedules, and they have no shards
+	}
 	m.shards, m.have = w.Shards, []int{w.Shard}
 	m.merge(w)
 	return append(all, m), nil
@@ -82,7 +79,8 @@ func join(all []*swept, w *swept, file string) ([]*swept, error) {
 func (w *swept) merge(o *swept) {
 	w.Seeds += o.Seeds
 	w.Held += o.Held
-	w.Paths += o.Paths // of different seeds
+	maps.Copy(w.hashes, o.hashes)
+	w.Paths = len(w.hashes)
 	w.Events += o.Events
 	w.Simulated += o.Simulated
 	w.NodeTime += o.NodeTime
@@ -109,24 +107,38 @@ func (w *swept) merge(o *swept) {
 			continue
 		}
 		old := &w.Failures[i]
-		seeds := append(old.Seeds, g.Seeds...)
-		if g.Events < old.Events {
+		seeds, internal := append(old.Seeds, g.Seeds...), old.Internal || g.Internal
+		if old.shorter(g.Events, g.Seed) {
 			*old = g
 		}
-		old.Seeds = seeds
+		old.Seeds, old.Internal = seeds, internal
 	}
+}
+
+// missing says what a sweep that was put together lacks, or nothing.
+func (w *swept) missing() string {
+	if len(w.have) < w.shards {
+		var gone []string
+		for i := 0; i < w.shards && len(gone) < 20; i++ {
+			if !slices.Contains(w.have, i) {
+				gone = append(gone, fmt.Sprint(i))
+			}
+		}
+		return fmt.Sprintf("%d of %d shards are there; missing: %s", len(w.have), w.shards, strings.Join(gone, ", "))
+	}
+	if w.Seeds < w.Of {
+		return fmt.Sprintf("%d of %d seeds were played; run the same sweep with the same --out again", w.Seeds, w.Of)
+	}
+	return ""
 }
 
 // report prints the merged sweeps.
 func (c *mergeCmd) report(a *App, all []*swept) error {
 	worst := Held
 	for _, w := range all {
-		w.settle()
-		if len(w.have) < w.shards {
-			fmt.Fprintf(a.Stderr, "%s: %s: %d of %d shards are there\n", a.Name, w.Scenario, len(w.have), w.shards)
-			worst = max(worst, Internal)
-		} else if w.Seeds < w.Of {
-			fmt.Fprintf(a.Stderr, "%s: %s: %d of %d seeds were played\n", a.Name, w.Scenario, w.Seeds, w.Of)
+		w.settle(a)
+		if w.lacks = w.missing(); w.lacks != "" {
+			fmt.Fprintf(a.Stderr, "%s: %s: %s\n", a.Name, w.Scenario, w.lacks)
 			worst = max(worst, Internal)
 		}
 		if c.JSON {
@@ -138,13 +150,22 @@ func (c *mergeCmd) report(a *App, all []*swept) error {
 		}
 		worst = max(worst, w.code())
 	}
-	if c.JUnit != "" {
-		if err := a.WriteFile(c.JUnit, junit(all)); err != nil {
-			return fmt.Errorf("--junit=%s: %w", c.JUnit, err)
-		}
+	if err := a.writeJUnit(c.JUnit, all); err != nil {
+		return err
 	}
 	if worst != Held {
 		return outcome(worst)
+	}
+	return nil
+}
+
+// writeJUnit writes a report, if there is a name for it.
+func (a *App) writeJUnit(name string, all []*swept) error {
+	if name == "" {
+		return nil
+	}
+	if err := a.WriteFile(name, junit(all)); err != nil {
+		return fmt.Errorf("--junit=%s: %w", name, err)
 	}
 	return nil
 }
@@ -174,7 +195,7 @@ type (
 )
 
 // junit has a suite for each scenario and in it a case for each property: what
-// held, what was violated, and what was never met.
+// held, what was violated, what was never met, and what was not played.
 func junit(all []*swept) []byte {
 	out := junitSuites{}
 	for _, w := range all {
@@ -187,16 +208,18 @@ func junit(all []*swept) []byte {
 			s.Cases = append(s.Cases, junitCase{Name: name, Class: w.Scenario, Failure: f})
 		}
 		for _, name := range sortedKeys(w.Checks) {
-			if !slices.ContainsFunc(w.Failures, func(g group) bool { return strings.HasPrefix(g.Signature, name+": ") }) {
+			if !slices.ContainsFunc(w.Failures, func(g group) bool { return g.Property == name }) {
 				add(name, nil)
 			}
 		}
 		for _, g := range w.Failures {
-			name, _, _ := strings.Cut(g.Signature, ": ")
-			add(name, &junitFailure{Message: g.Signature, Text: fmt.Sprintf("in %d of %d seeds; again: %s", len(g.Seeds), w.Seeds, g.Again)})
+			add(g.Property, &junitFailure{Message: g.Signature, Text: fmt.Sprintf("in %d of %d seeds; again: %s", len(g.Seeds), w.Seeds, g.Again)})
 		}
 		for _, name := range w.Missed {
 			add("sometimes: "+name, &junitFailure{Message: fmt.Sprintf("was met in none of %d seeds", w.Seeds)})
+		}
+		if w.lacks != "" {
+			add("every seed was played", &junitFailure{Message: w.lacks})
 		}
 		out.Suites = append(out.Suites, s)
 	}

@@ -1,8 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/maculamesh/macula/sim/plan"
@@ -11,7 +16,7 @@ import (
 
 type planCmd struct {
 	Scenario string            `arg:"" optional:"" help:"Name of a scenario, or a file with a plan."`
-	Seed     uint64            `help:"The seed; without it the plan is printed as it was written, with what it leaves open."`
+	Seed     *uint64           `help:"The seed; without it the plan is printed as it was written, with what it leaves open."`
 	Set      map[string]string `help:"Set a parameter: --set cap=100." placeholder:"KEY=VALUE"`
 	Verbs    string            `help:"Instead: what a plan for this system may say." placeholder:"SYSTEM"`
 }
@@ -19,6 +24,9 @@ type planCmd struct {
 // Run prints a plan, or a vocabulary.
 func (c *planCmd) Run(a *App) error {
 	if c.Verbs != "" {
+		if c.Scenario != "" || c.Seed != nil || len(c.Set) > 0 {
+			return fmt.Errorf("--verbs=%s: that is all to say; a scenario, its seed and parameters are for printing a plan", c.Verbs)
+		}
 		for _, y := range a.Systems {
 			if y.Name == c.Verbs {
 				return printVerbs(a.Stdout, y)
@@ -36,10 +44,17 @@ func (c *planCmd) Run(a *App) error {
 	if s.Plan == nil {
 		return fmt.Errorf("the scenario %s is told in Go, not in a plan", s.Name)
 	}
-	p := s.Plan
-	if c.Seed > 0 || len(c.Set) > 0 {
-		if p, err = s.Draw(c.Seed, c.Set); err != nil {
+	if _, err := s.Settings(c.Set); err != nil {
+		return err
+	}
+	p := s.Plan.Clone()
+	if c.Seed != nil {
+		if p, err = s.Draw(*c.Seed, c.Set); err != nil {
 			return err
+		}
+	} else {
+		for _, name := range slices.Sorted(maps.Keys(c.Set)) {
+			p.Set(name, c.Set[name])
 		}
 	}
 	_, err = io.WriteString(a.Stdout, p.String())
@@ -109,15 +124,23 @@ func (c *newCmd) Run(a *App) error {
 			return fmt.Errorf("there is no system %q; there are %s", c.System, systemNames(a.Systems))
 		}
 	}
-	name := strings.TrimSuffix(c.Name, ".plan")
-	file := name + ".plan"
-	if _, err := a.ReadFile(file); err == nil {
+	file := strings.TrimSuffix(c.Name, ".plan") + ".plan"
+	name := strings.TrimSuffix(path.Base(file), ".plan")
+	switch _, err := a.ReadFile(file); {
+	case err == nil:
 		return fmt.Errorf("%s is there already; choose another name", file)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
 	}
-	text := firstPlan(name[strings.LastIndex(name, "/")+1:], y)
+	text := firstPlan(name, y)
 	p, err := plan.Parse(file, []byte(text))
+	var made *scenario.Scenario
 	if err == nil {
-		_, err = scenario.FromPlan(p, a.Systems...)
+		made, err = scenario.FromPlan(p, a.Systems...)
+	}
+	var bad *plan.Error
+	if errors.As(err, &bad) && bad.Pos.Line == 1 || err == nil && made.Name != name {
+		return fmt.Errorf("%q cannot be the name of a plan: want a word without spaces, quotes, # and =", name)
 	}
 	if err != nil {
 		return err
@@ -125,7 +148,7 @@ func (c *newCmd) Run(a *App) error {
 	if err := a.WriteFile(file, []byte(text)); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.Stdout, "%s is written: edit it, and play it with\n  %s run %s\n  %s sweep %s --seeds 100\nWhat it may say: %s plan --verbs %s\n", file, a.Name, file, a.Name, file, a.Name, y.Name)
+	fmt.Fprintf(a.Stdout, "%s is written: edit it, and play it with\n  %s run %s\n  %s sweep %s --seeds 100\nWhat it may say: %s plan --verbs %s\n", file, a.command(), file, a.command(), file, a.command(), y.Name)
 	return nil
 }
 

@@ -20,9 +20,12 @@ func (c *replayCmd) Run(ctx context.Context, a *App) error {
 	if err != nil {
 		return err
 	}
-	opt, err := f.options(a)
+	opt, err := f.options(a, s)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	if !c.Trace && len(c.Kinds) > 0 {
+		return fmt.Errorf("--kinds: only --trace has kinds")
 	}
 	if opt.Trace, err = tracer(a.Stderr, c.Trace, c.Kinds); err != nil {
 		return err
@@ -34,7 +37,9 @@ func (c *replayCmd) Run(ctx context.Context, a *App) error {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
 	verdictOf := f.compare(r)
-	if r.Held() || r.Failure.Signature() != f.Signature {
+	if ctx.Err() != nil {
+		verdictOf = "interrupted"
+	} else if r.Held() || r.Failure.Signature() != f.Signature {
 		// Another path: the code has changed. The decisions that still make
 		// sense may lead there.
 		if again := f.bySchedule(s, opt); again != nil {

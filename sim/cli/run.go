@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/maculamesh/macula/sim"
+	"github.com/maculamesh/macula/sim/host"
 	"github.com/maculamesh/macula/sim/scenario"
 )
 
@@ -15,7 +16,7 @@ import (
 type choice struct {
 	Scenario string            `arg:"" help:"Name of a scenario, a file with a plan, or all."`
 	Set      map[string]string `help:"Set a parameter of the scenario: --set cap=100." placeholder:"KEY=VALUE"`
-	Strategy string            `help:"The scheduler: random, fifo, urw (every order alike), pct:DEPTH:STEPS (few changes in the right places), exhaustive:DEVIATIONS." default:"random" placeholder:"NAME"`
+	Strategy string            `help:"The scheduler: random, fifo, urw (every order alike), pct:DEPTH:STEPS (few changes in the right places), and exhaustive:DEVIATIONS of a sweep." default:"random" placeholder:"NAME"`
 	JSON     bool              `help:"Print JSON, a line for each run." name:"json"`
 }
 
@@ -33,17 +34,38 @@ func (c *choice) scenarios(a *App) ([]*scenario.Scenario, error) {
 	return list, nil
 }
 
-func (c *choice) options(ctx context.Context, a *App, seed uint64) scenario.Options {
+func (c *choice) options(ctx context.Context, a *App, s *scenario.Scenario, seed uint64) scenario.Options {
 	return scenario.Options{
-		Seed: seed, Strategy: c.Strategy, Set: c.Set, Watch: a.Watch,
+		Seed: seed, Strategy: c.Strategy, Set: c.Set, Watch: a.watched(s, seed, nil),
 		Stop: func() bool { return ctx.Err() != nil },
+	}
+}
+
+// watched is Options.Watch for a run. Of a task that does not yield it says
+// whose it is, and calls keep with what it is, before the program ends; keep may
+// be nil.
+func (a *App) watched(s *scenario.Scenario, seed uint64, keep func(who string)) func(*sim.World) (stop func()) {
+	if a.Watch == nil {
+		return nil
+	}
+	return func(w *sim.World) (stop func()) {
+		return a.Watch(w, func(x host.Stuck) {
+			who := "a function on the scheduler"
+			if x.TaskID != 0 {
+				who = fmt.Sprintf("task %s of machine %s", x.Task, x.Machine)
+			}
+			fmt.Fprintf(a.Stderr, "%s: %s, seed %d is stuck: %s does not yield\n", a.Name, s.Name, seed, who)
+			if keep != nil {
+				keep(who)
+			}
+		})
 	}
 }
 
 type runCmd struct {
 	choice
 	Seed  uint64   `help:"The seed." default:"1"`
-	Trace string   `help:"Write every decision to FILE, a line of JSON each; - prints them to standard error." placeholder:"FILE"`
+	Trace string   `help:"Write every decision to FILE, a line of JSON each, the last 3.9 million of them; - prints them to standard error." placeholder:"FILE"`
 	Kinds []string `help:"With --trace=-: only decisions of these kinds (log, fault, note, crash, ...)." placeholder:"KIND"`
 }
 
@@ -52,6 +74,9 @@ func (c *runCmd) Run(ctx context.Context, a *App) error {
 	list, err := c.scenarios(a)
 	if err != nil {
 		return err
+	}
+	if c.Trace != "-" && len(c.Kinds) > 0 {
+		return fmt.Errorf("--kinds: only --trace=- has kinds")
 	}
 	trace, err := tracer(a.Stderr, c.Trace == "-", c.Kinds)
 	if err != nil {
@@ -64,9 +89,10 @@ func (c *runCmd) Run(ctx context.Context, a *App) error {
 	for _, s := range list {
 		if ctx.Err() != nil {
 			fmt.Fprintf(a.Stderr, "%s: interrupted\n", a.Name)
+			worst = Internal
 			break
 		}
-		opt := c.options(ctx, a, c.Seed)
+		opt := c.options(ctx, a, s, c.Seed)
 		opt.Trace = trace
 		begun := a.Now()
 		res, err := c.play(a, s, opt)
@@ -95,12 +121,19 @@ func (c *runCmd) play(a *App, s *scenario.Scenario, opt scenario.Options) (*scen
 	if c.Trace == "" || c.Trace == "-" {
 		return scenario.Play(s, opt)
 	}
-	run, res, err := a.recorded(s, opt, 0)
+	run, res, err := a.recorded(s, opt, maxTrace)
 	if err != nil {
 		return nil, err
 	}
+	if run.Cut > 0 {
+		fmt.Fprintf(a.Stderr, "%s: %s: the first %d decisions are left out\n", a.Name, c.Trace, run.Cut)
+	}
 	return res, a.draw(c.Trace, "jsonl", run)
 }
+
+// maxTrace bounds the decisions in a trace: what diff can read again, with what
+// stands beside them.
+const maxTrace = 3_900_000
 
 // verdict is the exit code of one run.
 func verdict(r *scenario.Result) int {
@@ -142,17 +175,28 @@ func (a *App) printResult(s *scenario.Scenario, r *scenario.Result, took time.Du
 		fmt.Fprintf(&b, "  %s=%s", p.Name, p.Value)
 	}
 	fmt.Fprintf(&b, "\n  %v simulated, %d events, %v (%s events/s), trace hash %016x\n", r.Simulated.Round(time.Millisecond), r.Events, took.Round(time.Millisecond), perSecond(r.Events, took), r.Hash)
+	showed(&b, r)
+	if !r.Held() {
+		a.describe(&b, r)
+		a.lastEvents(&b, s, r, opt)
+	}
+	_, err := io.WriteString(a.Stdout, b.String())
+	return err
+}
+
+// showed is what a run has to say: facts, peaks and what it met.
+func showed(b *strings.Builder, r *scenario.Result) {
 	for _, f := range r.Facts {
-		fmt.Fprintf(&b, "  %s\n", f)
+		fmt.Fprintf(b, "  %s\n", f)
 	}
 	if len(r.Gauges) > 0 {
-		fmt.Fprintf(&b, "  %-42s %10s %10s\n", "peak of", "value", "limit")
+		fmt.Fprintf(b, "  %-42s %10s %10s\n", "peak of", "value", "limit")
 		for _, g := range r.Gauges {
 			limit := "-"
 			if g.Limit >= 0 {
 				limit = fmt.Sprint(g.Limit)
 			}
-			fmt.Fprintf(&b, "  %-42s %10d %10s\n", g.Name, g.Peak, limit)
+			fmt.Fprintf(b, "  %-42s %10d %10s\n", g.Name, g.Peak, limit)
 		}
 	}
 	if len(r.Marks) > 0 {
@@ -160,14 +204,8 @@ func (a *App) printResult(s *scenario.Scenario, r *scenario.Result, took time.Du
 		for _, m := range r.Marks {
 			marks = append(marks, fmt.Sprintf("%s (%d)", m.Name, m.N))
 		}
-		fmt.Fprintf(&b, "  met: %s\n", strings.Join(marks, ", "))
+		fmt.Fprintf(b, "  met: %s\n", strings.Join(marks, ", "))
 	}
-	if !r.Held() {
-		a.describe(&b, r)
-		a.lastEvents(&b, s, r, opt)
-	}
-	_, err := io.WriteString(a.Stdout, b.String())
-	return err
 }
 
 // describe explains a failure and how to see it again.
@@ -235,17 +273,21 @@ func list(b *strings.Builder, title string, lines []string) {
 // replay is the command that plays a run again.
 func (a *App) replay(r *scenario.Result) string {
 	if r.Plan != nil && strings.HasSuffix(r.Plan.File, filePlan) {
-		return fmt.Sprintf("%s replay %s", a.Name, strings.TrimSuffix(r.Plan.File, filePlan))
+		return fmt.Sprintf("%s replay %s", a.command(), strings.TrimSuffix(r.Plan.File, filePlan))
 	}
 	name := r.Scenario
 	if r.Plan != nil && isPlan(r.Plan.File) {
 		name = r.Plan.File
 	}
-	cmd := fmt.Sprintf("%s run %s --seed %d", a.Name, name, r.Seed)
+	verb := "run"
+	if r.Live {
+		verb = "live"
+	}
+	cmd := fmt.Sprintf("%s %s %s --seed %d", a.command(), verb, name, r.Seed)
 	for _, p := range r.Params {
 		cmd += fmt.Sprintf(" --set %s=%s", p.Name, p.Value)
 	}
-	if r.Strategy != "random" {
+	if !r.Live && r.Strategy != "random" {
 		cmd += " --strategy " + r.Strategy
 	}
 	return cmd

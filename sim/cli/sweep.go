@@ -2,9 +2,10 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"path"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,34 +36,26 @@ func (c *sweepCmd) Run(ctx context.Context, a *App) error {
 	if err := c.check(a); err != nil {
 		return err
 	}
+	all, err := c.open(a, list)
+	if err != nil {
+		return err
+	}
 	worst := Held
 	begun := a.Now()
-	var all []*swept
-	for _, s := range list {
-		w, err := c.sweep(ctx, a, s, begun)
-		if err != nil {
+	for i, s := range list {
+		x := &sweeping{c: c, a: a, s: s, w: all[i], before: all[:i], since: begun}
+		if err := x.play(ctx); err != nil {
 			return err
 		}
-		all = append(all, w)
-		if c.JSON {
-			err = writeJSON(a.Stdout, w)
-		} else {
-			a.printSwept(w, c.Coverage)
-		}
-		if err != nil {
-			return err
-		}
-		worst = max(worst, w.code())
+		worst = max(worst, all[i].code())
 		if ctx.Err() != nil {
 			fmt.Fprintf(a.Stderr, "%s: interrupted; what was played is above\n", a.Name)
-			worst = max(worst, Internal)
+			worst, all = Internal, all[:i+1]
 			break
 		}
 	}
-	if c.JUnit != "" {
-		if err := a.WriteFile(c.JUnit, junit(all)); err != nil {
-			return fmt.Errorf("--junit=%s: %w", c.JUnit, err)
-		}
+	if err := a.writeJUnit(c.JUnit, all); err != nil {
+		return err
 	}
 	if worst != Held {
 		return outcome(worst)
@@ -75,19 +68,28 @@ func (c *sweepCmd) check(a *App) error {
 	if _, _, err := c.shard(); err != nil {
 		return err
 	}
-	if c.Seeds < 1 {
-		return fmt.Errorf("--seeds=%d: want at least one", c.Seeds)
+	if c.Seeds < 1 || c.Seeds > maxSeeds {
+		return fmt.Errorf("--seeds=%d: want at least one, and %d at most", c.Seeds, maxSeeds)
 	}
 	if c.Jobs < 0 {
 		return fmt.Errorf("--jobs=%d: want at least one, or none for one on each processor", c.Jobs)
+	}
+	if c.For < 0 {
+		return fmt.Errorf("--for=%v: want a time that is not negative", c.For)
+	}
+	if _, ok := exhaustive(c.Strategy); ok && c.Shard != "" {
+		return fmt.Errorf("--shard=%s: the schedules of --strategy=%s derive from each other and cannot be divided", c.Shard, c.Strategy)
 	}
 	if c.Out != "" {
 		if err := a.MakeDir(c.Out); err != nil {
 			return fmt.Errorf("--out=%s: %w", c.Out, err)
 		}
 	}
-	return nil
+	return a.writeJUnit(c.JUnit, nil) // now, not after hours, is the time for a name that is wrong
 }
+
+// maxSeeds bounds a sweep: what a thousand machines play in ten years.
+const maxSeeds = 1_000_000_000_000
 
 // shard is which part of the seeds is played, and of how many.
 func (c *sweepCmd) shard() (i, n int, err error) {
@@ -103,73 +105,139 @@ func (c *sweepCmd) shard() (i, n int, err error) {
 	return i, n, nil
 }
 
-// sweep plays one scenario, as far as the books in the folder do not have it
-// yet.
-func (c *sweepCmd) sweep(ctx context.Context, a *App, s *scenario.Scenario, since time.Time) (*swept, error) {
-	w, err := c.books(a, s)
-	if err != nil {
-		return nil, err
+// sweeping is the sweep of one scenario.
+type sweeping struct {
+	c      *sweepCmd
+	a      *App
+	s      *scenario.Scenario
+	before []*swept // of the scenarios that were played before
+	since  time.Time
+	mu     sync.Mutex //simvet:allow sync the workers of the sweep meet here, outside of every world
+
+	// Of mu:
+	w       *swept
+	written time.Time
+	err     error
+}
+
+// play plays what the books do not have yet, keeps it and reports on it. The
+// error is a line of its own: what was played is kept.
+func (x *sweeping) play(ctx context.Context) error {
+	if n, ok := exhaustive(x.c.Strategy); ok {
+		x.explore(ctx, n)
+	} else {
+		x.seeds(ctx)
 	}
-	if n, ok := exhaustive(c.Strategy); ok {
-		return w, c.explore(ctx, a, s, w, n)
+	x.w.settle(x.a)
+	if err := x.c.keep(x.a, x.s, x.w); err != nil {
+		return err
 	}
-	left := w.left()
-	var mu sync.Mutex //simvet:allow sync the workers of the sweep meet here, outside of every world
-	var firstErr error
-	begun, written, took := a.Now(), a.Now(), w.Took
-	host.Each(c.Jobs, len(left), func(i int) bool {
-		if ctx.Err() != nil || (c.For > 0 && a.Now().Sub(since) >= c.For) {
+	if x.err != nil && x.w.Seeds == 0 {
+		return x.err
+	}
+	if err := x.print(); err != nil {
+		return err
+	}
+	return x.err
+}
+
+func (x *sweeping) print() error {
+	if x.c.JSON {
+		return writeJSON(x.a.Stdout, x.w)
+	}
+	x.a.progressOver()
+	x.a.printSwept(x.w, x.c.Coverage)
+	return nil
+}
+
+// seeds plays seeds.
+func (x *sweeping) seeds(ctx context.Context) {
+	left := x.w.left()
+	begun, took := x.a.Now(), x.w.Took
+	x.written = begun
+	host.Each(x.c.Jobs, x.w.Of-x.w.Seeds, func(i int) bool {
+		if x.ended(ctx) {
 			return false
 		}
-		r, err := scenario.Play(s, c.options(ctx, a, left[i]))
-		mu.Lock()
-		defer mu.Unlock()
+		seed := x.w.seed(nth(left, i))
+		opt := x.c.options(ctx, x.a, x.s, seed)
+		opt.Watch = x.a.watched(x.s, seed, func(who string) { x.stuck(seed, who) })
+		r, err := scenario.Play(x.s, opt)
+		x.mu.Lock()
+		defer x.mu.Unlock()
 		if err != nil {
-			firstErr = err
+			x.err = fmt.Errorf("seed %d: %w", seed, err)
 			return false
 		}
 		if !r.Held() && r.Failure.Property == scenario.Interrupted {
 			return false
 		}
-		w.add(r)
-		w.Took = took + int64(a.Now().Sub(begun))
-		if !c.JSON && a.Progress != nil {
-			a.Progress(s.Name, w.Seeds, w.Of, len(w.Failures))
-		}
-		if c.Out != "" && a.Now().Sub(written) > 10*time.Second {
-			written = a.Now()
-			c.writeBooks(a, w) // again at the end, where an error counts
+		x.w.add(r)
+		x.w.Took = took + int64(x.a.Now().Sub(begun))
+		x.progress(x.w.Of)
+		if x.c.Out != "" && x.a.Now().Sub(x.written) > 10*time.Second {
+			x.written = x.a.Now()
+			x.c.writeBooks(x.a, x.w) // again at the end, where an error counts
 		}
 		return true
 	})
-	if firstErr != nil {
-		return nil, firstErr
+}
+
+// ended reports whether no further run is to begin.
+func (x *sweeping) ended(ctx context.Context) bool {
+	return ctx.Err() != nil || x.c.For > 0 && x.a.Now().Sub(x.since) >= x.c.For
+}
+
+func (x *sweeping) progress(of int) {
+	if !x.c.JSON && x.a.Progress != nil {
+		x.a.Progress(x.s.Name, x.w.Seeds, of, len(x.w.Failures))
 	}
-	w.finish(s)
-	return w, c.keep(ctx, a, s, w)
 }
 
 // explore plays every schedule with few deviations, instead of seeds.
-func (c *sweepCmd) explore(ctx context.Context, a *App, s *scenario.Scenario, w *swept, deviations int) error {
-	begun := a.Now()
-	opt := c.options(ctx, a, c.From)
+func (x *sweeping) explore(ctx context.Context, deviations int) {
+	begun := x.a.Now()
+	opt := x.c.options(ctx, x.a, x.s, x.c.From)
 	opt.Strategy = ""
-	complete, err := scenario.Explore(s, opt, deviations, func(r *scenario.Result) bool {
+	opt.Watch = x.a.watched(x.s, x.c.From, func(who string) { x.stuck(x.c.From, who) })
+	complete, err := scenario.Explore(x.s, opt, deviations, func(r *scenario.Result) bool {
 		if !r.Held() && r.Failure.Property == scenario.Interrupted {
 			return false
 		}
-		w.addSchedule(r)
-		if !c.JSON && a.Progress != nil {
-			a.Progress(s.Name, w.Seeds, c.Seeds, len(w.Failures))
-		}
-		return w.Seeds < c.Seeds && ctx.Err() == nil && (c.For == 0 || a.Now().Sub(begun) < c.For)
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.w.count(r)
+		x.progress(x.c.Seeds)
+		return x.w.Seeds < x.c.Seeds && !x.ended(ctx)
 	})
-	if err != nil {
-		return err
+	x.w.Took, x.w.Of, x.w.Complete = int64(x.a.Now().Sub(begun)), x.w.Seeds, complete
+	switch {
+	case err != nil && x.w.Seeds > 0:
+		fmt.Fprintf(x.a.Stderr, "%s: %s: NOT DETERMINISTIC: %v\n", x.a.Name, x.s.Name, err)
+		x.err = outcome(NotDeterministic)
+	case err != nil:
+		x.err = err
 	}
-	w.Took, w.Of, w.Complete = int64(a.Now().Sub(begun)), w.Seeds, complete
-	w.finish(s)
-	return c.keep(ctx, a, s, w)
+}
+
+// stuck keeps and prints what there is, because the program ends now: with the
+// run in which a task does not yield, so that the sweep can go on behind it.
+func (x *sweeping) stuck(seed uint64, who string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	r := scenario.Result{Scenario: x.s.Name, Plan: x.s.Plan, Seed: seed, Strategy: x.c.Strategy}
+	if _, ok := exhaustive(r.Strategy); ok {
+		r.Strategy += fmt.Sprintf(":%d", x.w.Seeds+1)
+	}
+	for _, name := range slices.Sorted(maps.Keys(x.c.Set)) {
+		r.Params = append(r.Params, scenario.Setting{Name: name, Value: x.c.Set[name]})
+	}
+	x.w.addStuck(&r, who, x.a.replay(&r))
+	x.w.settle(x.a)
+	errs := []error{x.c.writeBooks(x.a, x.w), x.a.writeJUnit(x.c.JUnit, append(slices.Clone(x.before), x.w)), x.print()}
+	if err := errors.Join(errs...); err != nil {
+		fmt.Fprintf(x.a.Stderr, "%s: %v\n", x.a.Name, err)
+	}
 }
 
 // exhaustive reads the number of deviations of a sweep over all schedules.
@@ -180,65 +248,4 @@ func exhaustive(strategy string) (deviations int, ok bool) {
 	}
 	deviations, err := strconv.Atoi(n)
 	return deviations, err == nil && deviations >= 0
-}
-
-// books are those that an earlier sweep with the same options has left in the
-// folder, or empty ones.
-func (c *sweepCmd) books(a *App, s *scenario.Scenario) (*swept, error) {
-	i, n, _ := c.shard()
-	w := newSwept(s.Name, c.From, c.Seeds, i, n)
-	w.Strategy, w.Set, w.Version = c.Strategy, c.Set, a.Version
-	if c.Out == "" {
-		return w, nil
-	}
-	data, err := a.ReadFile(c.booksFile(w))
-	if err != nil {
-		return w, nil // there are none
-	}
-	old := &swept{}
-	if err := json.Unmarshal(data, old); err != nil {
-		return nil, fmt.Errorf("%s: not the books of a sweep: %w", c.booksFile(w), err)
-	}
-	if why := old.differs(w); why != "" {
-		return nil, fmt.Errorf("%s is from a sweep with another %s: choose another folder, or remove it", c.booksFile(w), why)
-	}
-	old.Of = w.Of
-	return old, nil
-}
-
-func (c *sweepCmd) booksFile(w *swept) string {
-	return path.Join(c.Out, fmt.Sprintf("sweep-%s-%d-of-%d.json", w.Scenario, w.Shard, w.Shards))
-}
-
-func (c *sweepCmd) writeBooks(a *App, w *swept) error {
-	data, err := json.Marshal(w)
-	if err != nil {
-		return err
-	}
-	return a.WriteFile(c.booksFile(w), append(data, '\n'))
-}
-
-// keep writes the books, and a file for each kind of failure.
-func (c *sweepCmd) keep(ctx context.Context, a *App, s *scenario.Scenario, w *swept) error {
-	if c.Out == "" {
-		return nil
-	}
-	for i := range w.Failures {
-		g := &w.Failures[i]
-		if g.shortest == nil {
-			continue
-		}
-		file := path.Join(c.Out, fmt.Sprintf("%s-%d.json", s.Name, g.shortest.Seed))
-		opt := c.options(ctx, a, g.shortest.Seed)
-		opt.Strategy = g.shortest.Strategy
-		if err := a.save(file, s, g.shortest, opt); err != nil {
-			fmt.Fprintf(a.Stderr, "%s: %v\n", a.Name, err)
-			continue
-		}
-		g.File = file
-	}
-	if err := c.writeBooks(a, w); err != nil {
-		return fmt.Errorf("--out=%s: %w", c.Out, err)
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,6 +19,7 @@ type swept struct {
 	Scenario  string            `json:"scenario"`
 	Strategy  string            `json:"strategy"`
 	Set       map[string]string `json:"set,omitempty"`
+	Plan      string            `json:"plan,omitempty"` // a hash of its text
 	From      uint64            `json:"from"`
 	Total     int               `json:"total"` // seeds of all shards together
 	Shard     int               `json:"shard"`
@@ -26,10 +28,11 @@ type swept struct {
 	Seeds     int               `json:"seeds"` // of those, the ones that were played
 	Done      []span            `json:"done"`  // which these are, by their number within the shard
 	Held      int               `json:"held"`
-	Paths     int               `json:"paths"` // distinct trace hashes
+	Paths     int               `json:"paths"`            // distinct trace hashes
+	Hashes    []byte            `json:"hashes,omitempty"` // in the books only: these, of eight bytes each
 	Events    int               `json:"events"`
-	Simulated int64             `json:"simulated_ns"` // of all nodes together, see NodeTime
-	NodeTime  int64             `json:"node_ns"`      // simulated time, times the nodes that lived in it
+	Simulated int64             `json:"simulated_ns"`
+	NodeTime  int64             `json:"node_ns"` // simulated time, times the nodes that lived in it
 	Took      int64             `json:"took_ns"`
 	Complete  bool              `json:"complete,omitempty"` // of exhaustive: there are no more schedules
 	Marks     map[string]uint64 `json:"marks"`
@@ -39,10 +42,10 @@ type swept struct {
 	Coverage  []covered         `json:"coverage"`
 	Failures  []group           `json:"failures"`
 
-	hashes map[uint64]bool // of this process, for its length only
-	before int             // paths of an earlier process
-	shards int             // of merged books: how many there should be
-	have   []int           // and which there are
+	hashes map[uint64]bool
+	shards int    // of merged books: how many there should be
+	have   []int  // and which there are
+	lacks  string // of merged books: what is missing of the sweep
 }
 
 // span is numbers from From to To, both of them.
@@ -63,20 +66,31 @@ type covered struct {
 // words but for the numbers in them.
 type group struct {
 	Signature string   `json:"signature"`
+	Property  string   `json:"property"`
 	Seeds     []uint64 `json:"seeds"`
-	Events    int      `json:"events"` // of the shortest run
+	Seed      uint64   `json:"seed"` // of the shortest run, the one with the fewest events
+	Strategy  string   `json:"strategy"`
+	Events    int      `json:"events"`
 	Internal  bool     `json:"internal,omitempty"`
 	Again     string   `json:"again"`
 	File      string   `json:"file,omitempty"`
 
-	shortest *scenario.Result // the run with the fewest events
+	shortest *scenario.Result // the shortest run, if it was of this process
 }
+
+// shorter reports whether a run of so many events is to stand for the group.
+func (g *group) shorter(events int, seed uint64) bool {
+	return events < g.Events || events == g.Events && seed < g.Seed
+}
+
+// stuck is the property of a run whose task does not yield.
+const stuck = "stuck"
 
 func newSwept(name string, from uint64, total, shard, shards int) *swept {
 	return &swept{
 		Scenario: name, From: from, Total: total, Shard: shard, Shards: shards, Of: (total - shard + shards - 1) / shards,
 		Marks: map[string]uint64{}, Checks: map[string]uint64{}, Sometimes: []string{}, Missed: []string{},
-		Coverage: []covered{}, Failures: []group{}, Done: []span{},
+		Coverage: []covered{}, Failures: []group{}, Done: []span{}, hashes: map[uint64]bool{},
 	}
 }
 
@@ -93,6 +107,8 @@ func (w *swept) differs(o *swept) string {
 		return "--set"
 	case w.From != o.From || w.Total != o.Total:
 		return "--from or --seeds"
+	case w.Plan != o.Plan:
+		return "plan of that name"
 	}
 	return ""
 }
@@ -100,22 +116,38 @@ func (w *swept) differs(o *swept) string {
 // seed is the k-th seed of the shard, from 0.
 func (w *swept) seed(k int) uint64 { return w.From + uint64(w.Shard+k*w.Shards) }
 
-// left are the seeds that were not played.
-func (w *swept) left() []uint64 {
-	var out []uint64
-	k := 0
+// left are the numbers of the seeds that were not played, in spans: there may
+// be more than fit into memory.
+func (w *swept) left() []span {
+	var out []span
+	next := 0
 	for _, d := range append(slices.Clone(w.Done), span{w.Of, w.Of}) {
-		for ; k < d.From; k++ {
-			out = append(out, w.seed(k))
+		if next < d.From {
+			out = append(out, span{next, d.From - 1})
 		}
-		k = d.To + 1
+		next = d.To + 1
 	}
 	return out
 }
 
-// did notes that the k-th seed was played.
-func (w *swept) did(k int) {
+// nth is the i-th number of spans, from 0.
+func nth(spans []span, i int) int {
+	for _, x := range spans {
+		n := x.To - x.From + 1
+		if i < n {
+			return x.From + i
+		}
+		i -= n
+	}
+	panic("cli: there are not so many seeds")
+}
+
+// did notes that the k-th seed was played. It is false when that is known.
+func (w *swept) did(k int) bool {
 	i, _ := slices.BinarySearchFunc(w.Done, k, func(d span, k int) int { return d.From - k })
+	if i < len(w.Done) && w.Done[i].From == k || i > 0 && w.Done[i-1].To >= k {
+		return false
+	}
 	w.Done = slices.Insert(w.Done, i, span{k, k})
 	if i+1 < len(w.Done) && w.Done[i+1].From == k+1 {
 		w.Done[i].To = w.Done[i+1].To
@@ -125,27 +157,27 @@ func (w *swept) did(k int) {
 		w.Done[i-1].To = w.Done[i].To
 		w.Done = slices.Delete(w.Done, i, i+1)
 	}
+	return true
 }
 
-// add takes one run into the books.
+// number is which of the seeds of the shard a seed is.
+func (w *swept) number(seed uint64) int { return int(seed-w.From) / w.Shards }
+
+// add takes the run of a seed into the books.
 func (w *swept) add(r *scenario.Result) {
-	w.did(int(r.Seed-w.From) / w.Shards)
-	w.count(r)
+	if w.did(w.number(r.Seed)) {
+		w.count(r)
+	}
 }
 
-// addSchedule is add for a run that is one of many under the same seed.
-func (w *swept) addSchedule(r *scenario.Result) { w.count(r) }
-
+// count is add for a run that is one of many under the same seed.
 func (w *swept) count(r *scenario.Result) {
-	if w.hashes == nil {
-		w.hashes, w.before = map[uint64]bool{}, w.Paths
-	}
 	w.Seeds++
 	w.Events += r.Events
 	w.Simulated += int64(r.Simulated)
 	w.NodeTime += int64(r.Simulated) * int64(max(1, r.Nodes))
 	w.hashes[r.Hash] = true
-	w.Paths = w.before + len(w.hashes)
+	w.Paths = len(w.hashes)
 	for _, m := range r.Marks {
 		w.Marks[m.Name] += m.N
 	}
@@ -157,17 +189,35 @@ func (w *swept) count(r *scenario.Result) {
 		w.Held++
 		return
 	}
-	sig := r.Failure.Signature()
-	i := slices.IndexFunc(w.Failures, func(g group) bool { return g.Signature == sig })
+	g := w.group(r.Failure.Signature(), r.Failure.Property)
+	g.Seeds = append(g.Seeds, r.Seed)
+	if len(g.Seeds) == 1 || g.shorter(r.Events, r.Seed) {
+		g.shortest, g.Seed, g.Strategy, g.Events, g.Internal, g.File = r, r.Seed, r.Strategy, r.Events, r.Failure.Internal(), ""
+	}
+}
+
+// addStuck takes a run into the books that will not come to its end.
+func (w *swept) addStuck(r *scenario.Result, who, again string) {
+	if _, ok := exhaustive(w.Strategy); !ok && !w.did(w.number(r.Seed)) {
+		return
+	}
+	w.Seeds++
+	f := scenario.Failure{Property: stuck, Err: errors.New(who + " does not yield")}
+	g := w.group(f.Signature(), stuck)
+	g.Seeds = append(g.Seeds, r.Seed)
+	if len(g.Seeds) == 1 || r.Seed < g.Seed {
+		g.Seed, g.Strategy, g.Internal, g.Again = r.Seed, r.Strategy, true, again
+	}
+}
+
+// group returns the group with that signature, which may be a new one.
+func (w *swept) group(signature, property string) *group {
+	i := slices.IndexFunc(w.Failures, func(g group) bool { return g.Signature == signature })
 	if i < 0 {
 		i = len(w.Failures)
-		w.Failures = append(w.Failures, group{Signature: sig, Internal: r.Failure.Internal()})
+		w.Failures = append(w.Failures, group{Signature: signature, Property: property})
 	}
-	g := &w.Failures[i]
-	g.Seeds = append(g.Seeds, r.Seed)
-	if len(g.Seeds) == 1 || r.Events < g.Events || g.shortest != nil && r.Events == g.Events && r.Seed < g.shortest.Seed {
-		g.shortest, g.Events = r, r.Events
-	}
+	return &w.Failures[i]
 }
 
 // cover notes which faults of the plan met which properties.
@@ -187,13 +237,9 @@ func (w *swept) cover(r *scenario.Result) {
 	}
 }
 
-// finish settles what can only be said of the sweep as a whole.
-func (w *swept) finish(s *scenario.Scenario) {
-	w.Sometimes = append([]string{}, s.Sometimes...)
-	w.settle()
-}
-
-func (w *swept) settle() {
+// settle says what can only be said of the sweep as a whole, as far as it was
+// played.
+func (w *swept) settle(a *App) {
 	w.Missed = []string{}
 	for _, name := range w.Sometimes {
 		if w.Marks[name] == 0 && w.Seeds == w.Of && w.Shards == 1 {
@@ -201,7 +247,11 @@ func (w *swept) settle() {
 		}
 	}
 	for i := range w.Failures {
-		slices.Sort(w.Failures[i].Seeds)
+		g := &w.Failures[i]
+		slices.Sort(g.Seeds)
+		if g.shortest != nil {
+			g.Again = a.replay(g.shortest)
+		}
 	}
 	// Whoever reads the books alone needs this too.
 	slices.SortFunc(w.Failures, func(a, b group) int { return strings.Compare(a.Signature, b.Signature) })
@@ -231,12 +281,13 @@ func (w *swept) code() int {
 // printSwept is a sweep on a few lines.
 func (a *App) printSwept(w *swept, coverage bool) {
 	took := time.Duration(w.Took)
-	what := "seeds"
+	runs := "seeds"
 	if _, ok := exhaustive(w.Strategy); ok {
-		what = "schedules"
-		if w.Complete {
-			what = "schedules, all there are"
-		}
+		runs = "schedules"
+	}
+	what := runs
+	if w.Complete {
+		what += ", all there are"
 	}
 	if w.Shards > 1 {
 		what = fmt.Sprintf("%s of shard %d/%d", what, w.Shard, w.Shards)
@@ -259,12 +310,9 @@ func (a *App) printSwept(w *swept, coverage bool) {
 	}
 	for i := range w.Failures {
 		g := &w.Failures[i]
-		if g.shortest != nil {
-			g.Again = a.replay(g.shortest)
-		}
-		fmt.Fprintf(a.Stdout, "  VIOLATED in %d seeds: %s\n    again: %s\n", len(g.Seeds), g.Signature, g.Again)
+		fmt.Fprintf(a.Stdout, "  VIOLATED in %d %s: %s\n    again: %s\n", len(g.Seeds), runs, g.Signature, g.Again)
 		if g.File != "" {
-			fmt.Fprintf(a.Stdout, "    file:  %s\n    small: %s shrink %s\n", g.File, a.Name, g.File)
+			fmt.Fprintf(a.Stdout, "    file:  %s\n    small: %s shrink %s\n", g.File, a.command(), g.File)
 		}
 	}
 	if coverage {

@@ -16,13 +16,17 @@ type viewCmd struct {
 	Seed     uint64            `help:"Of a plan or scenario: the seed." default:"1"`
 	Set      map[string]string `help:"Set a parameter of the scenario: --set cap=100." placeholder:"KEY=VALUE"`
 	Strategy string            `help:"The scheduler." default:"random" placeholder:"NAME"`
-	Out      string            `help:"Where it goes; the name of the scenario and its seed." short:"o" placeholder:"FILE"`
+	Out      string            `help:"Where it goes, - for standard output; the name of the scenario and its seed." short:"o" placeholder:"FILE"`
 	Format   string            `help:"html for a browser, perfetto for ui.perfetto.dev, jsonl for diff and for other programs." enum:"html,perfetto,jsonl" default:"html"`
 	Records  int               `help:"Keep the last so many decisions; 400,000." placeholder:"N"`
 }
 
-// Run plays the run and draws it.
+// Run plays the run and draws it. A failing run is drawn like any other, and
+// what counts is that it is.
 func (c *viewCmd) Run(ctx context.Context, a *App) error {
+	if c.Records < 0 {
+		return fmt.Errorf("--records=%d: want at least one", c.Records)
+	}
 	s, opt, err := c.what(a)
 	if err != nil {
 		return err
@@ -32,7 +36,14 @@ func (c *viewCmd) Run(ctx context.Context, a *App) error {
 	if err != nil {
 		return err
 	}
+	if ctx.Err() != nil {
+		fmt.Fprintf(a.Stderr, "%s: interrupted\n", a.Name)
+		return outcome(Internal)
+	}
 	out := c.Out
+	if out == "-" {
+		return a.drawTo(a.Stdout, out, c.Format, run)
+	}
 	if out == "" {
 		ending := map[string]string{"html": "html", "perfetto": "trace.json", "jsonl": "jsonl"}[c.Format]
 		out = fmt.Sprintf("%s-%d.%s", res.Scenario, res.Seed, ending)
@@ -54,16 +65,22 @@ func (c *viewCmd) Run(ctx context.Context, a *App) error {
 
 // what is the run that is to be drawn.
 func (c *viewCmd) what(a *App) (*scenario.Scenario, scenario.Options, error) {
-	opt := scenario.Options{Seed: c.Seed, Strategy: c.Strategy, Set: c.Set, Watch: a.Watch}
+	opt := scenario.Options{Seed: c.Seed, Strategy: c.Strategy, Set: c.Set}
 	if strings.HasSuffix(c.Name, ".json") {
+		if c.Seed != 1 || c.Strategy != "random" || len(c.Set) > 0 {
+			return nil, opt, fmt.Errorf("%s: a failure file has its own seed, strategy and parameters", c.Name)
+		}
 		f, s, err := a.load(c.Name)
 		if err != nil {
 			return nil, opt, err
 		}
-		opt, err = f.options(a)
+		opt, err = f.options(a, s)
 		return s, opt, err
 	}
 	s, err := a.find(c.Name)
+	if err == nil {
+		opt.Watch = a.watched(s, c.Seed, nil)
+	}
 	return s, opt, err
 }
 
@@ -83,11 +100,18 @@ func (a *App) recorded(s *scenario.Scenario, opt scenario.Options, limit int) (*
 // draw writes a run to a file.
 func (a *App) draw(name, format string, run *view.Run) error {
 	var b bytes.Buffer
-	write := map[string]func(io.Writer, *view.Run) error{"html": view.HTML, "perfetto": view.Perfetto, "jsonl": view.JSONL}[format]
-	if err := write(&b, run); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	if err := a.drawTo(&b, name, format, run); err != nil {
+		return err
 	}
 	return a.WriteFile(name, b.Bytes())
+}
+
+func (a *App) drawTo(w io.Writer, name, format string, run *view.Run) error {
+	write := map[string]func(io.Writer, *view.Run) error{"html": view.HTML, "perfetto": view.Perfetto, "jsonl": view.JSONL}[format]
+	if err := write(w, run); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 type diffCmd struct {

@@ -122,6 +122,9 @@ func (v *Verb) Usage() string {
 		}
 		parts = append(parts, s)
 	}
+	if v.Open {
+		parts = append(parts, "KEY=VALUE...")
+	}
 	return strings.Join(parts, " ")
 }
 

@@ -46,7 +46,7 @@ func (s *Stage) Heal(from, to *Place) { s.net.Heal(from.host, to.host) }
 // Partition lets packets through only within each group, until HealAll; a
 // place in no group is not touched. Places that are made later are in none.
 func (s *Stage) Partition(groups ...[]*Place) {
-	hosts := make([][]*netsim.Host, len(groups))
+	hosts := make([][]Host, len(groups))
 	for i, g := range groups {
 		for _, p := range g {
 			hosts[i] = append(hosts[i], p.host)
@@ -165,4 +165,4 @@ func (p *Place) Rebind() transport.Addr { return p.s.net.Rebind(p.host) }
 
 // Orphans lists streams that are open at one end only, for longer than the
 // news of their end can take.
-func (s *Stage) Orphans() []string { return s.net.Orphans(0) }
+func (s *Stage) Orphans() []string { return s.net.Orphans() }

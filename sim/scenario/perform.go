@@ -68,6 +68,10 @@ func (s *Stage) perform(sys *System, sc *plan.Script) {
 		p.demand(st)
 	}
 	p.over()
+	// What is asked ends before what it is asked of.
+	for p.open > 0 {
+		s.Sleep(100 * time.Millisecond)
+	}
 }
 
 // complete panics when the system does not do what it declares: that is a

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/maculamesh/macula/mono"
-	"github.com/maculamesh/macula/netsim"
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/sim"
 	"github.com/maculamesh/macula/transport"
@@ -17,8 +16,11 @@ import (
 // when it crashes: its connections with it, silently.
 type Place struct {
 	s         *Stage
-	machine   *sim.Machine
-	host      *netsim.Host
+	machine   Machine
+	host      Host
+	local     []*property
+	gauges    []*gauge
+	samplers  []*gauge
 	jobs      []*Job         // that run
 	on        map[string]int // faults of a plan that have not ended, by their kind; for lookup only
 	disturbed mono.Time      // the last time that one of them changed its speed or its clocks
@@ -31,7 +33,7 @@ func (s *Stage) Place(name string) *Place {
 	}
 	p := &Place{s: s, machine: s.w.Machine(name), host: s.net.Host(name), on: map[string]int{}}
 	s.places = append(s.places, p)
-	s.byHost[p.host] = p
+	s.at[p.machine] = p
 	s.byName[name] = p
 	p.machine.OnCrash(p.host.Crash)
 	return p
@@ -61,6 +63,17 @@ func (p *Place) Conns() int { return p.host.Stats().Conns }
 // ConnsTo counts the connections that the other places hold to this one, by
 // their books.
 func (p *Place) ConnsTo() int { return p.host.ConnsTo() }
+
+// PeakConns is the most connections that were open at any moment, at this
+// place and at the other places to it. ok is false where the network does not
+// remember it.
+func (p *Place) PeakConns() (here, there int, ok bool) {
+	h, ok := p.host.(interface{ PeakConns() (here, there int) })
+	if ok {
+		here, there = h.PeakConns()
+	}
+	return here, there, ok
+}
 
 // Crash ends everything that runs there, in the middle of what it does.
 func (p *Place) Crash() {
@@ -92,9 +105,15 @@ func (p *Place) Streams() int { return p.host.Stats().Streams }
 // contexts, one line for each.
 func (p *Place) Leaks() []string {
 	var out []string
+	if m, ok := p.machine.(interface{ Leaks() []sim.Leak }); ok {
+		for _, l := range m.Leaks() {
+			out = append(out, l.String())
+		}
+		return out
+	}
 	for _, l := range p.s.w.Leaks() {
 		if l.Machine == p.Name() {
-			out = append(out, l.String())
+			out = append(out, l.Text)
 		}
 	}
 	return out
@@ -103,9 +122,7 @@ func (p *Place) Leaks() []string {
 // Always is Stage.Always for a property that only events of this place can
 // change.
 func (p *Place) Always(name string, check func() error) {
-	local := p.s.local[p.machine]
-	p.s.add(&local, name, check)
-	p.s.local[p.machine] = local
+	p.s.add(&p.local, name, check)
 }
 
 // Gauge watches a number after every event of this place. A limit below zero
@@ -113,7 +130,7 @@ func (p *Place) Always(name string, check func() error) {
 func (p *Place) Gauge(name string, limit int, read func() int) {
 	g := &gauge{Gauge: Gauge{Name: name, Limit: limit}, read: read}
 	p.s.gauges = append(p.s.gauges, g)
-	p.s.byPlace[p.machine] = append(p.s.byPlace[p.machine], g)
+	p.gauges = append(p.gauges, g)
 }
 
 // Sample shows a number of this place to whoever draws the run, after every
@@ -121,15 +138,34 @@ func (p *Place) Gauge(name string, limit int, read func() int) {
 // does not read it. A limit below zero is none.
 func (p *Place) Sample(name string, limit int, read func() int) {
 	g := &gauge{Gauge: Gauge{Name: p.Name() + " " + name, Limit: limit}, read: read}
-	p.s.samplers[p.machine] = append(p.s.samplers[p.machine], g)
+	p.samplers = append(p.samplers, g)
 }
 
 // Forget drops the properties and gauges of this place: what they watched is
 // gone. Their peaks stay.
 func (p *Place) Forget() {
-	p.s.local[p.machine] = nil
-	p.s.byPlace[p.machine] = nil
-	p.s.samplers[p.machine] = nil
+	p.local, p.gauges, p.samplers = nil, nil, nil
+}
+
+// afterEvent checks what the last event, which was of this place, can have
+// changed.
+func (p *Place) afterEvent() error {
+	for _, x := range p.local {
+		if err := x.eval(); err != nil {
+			return err
+		}
+	}
+	for _, g := range p.gauges {
+		if err := g.sample(); err != nil {
+			return err
+		}
+	}
+	if s := p.s; s.sample != nil {
+		for _, g := range p.samplers {
+			s.sample(s.w.Elapsed(), uint64(s.w.Events()), g.Name, g.read(), g.Limit)
+		}
+	}
+	return nil
 }
 
 // Job is something that runs at a place.

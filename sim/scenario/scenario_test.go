@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/maculamesh/macula/rt"
-	"github.com/maculamesh/macula/sim"
 	"github.com/maculamesh/macula/sim/scenario"
 	"github.com/maculamesh/macula/transport"
 )
@@ -266,27 +265,5 @@ func TestDeferredFunctionsRunLastFirst(t *testing.T) {
 	}), scenario.Options{})
 	if fmt.Sprint(order) != "[2 1 0]" {
 		t.Errorf("order: %v", order)
-	}
-}
-
-func TestCompareNamesTheFirstDecisionThatDiffers(t *testing.T) {
-	runs := 0
-	drifting := story(func(s *scenario.Stage) {
-		runs++
-		s.Mark("same")
-		if runs%2 == 0 {
-			s.Mark("only every other time")
-		}
-	})
-	diff, err := scenario.Compare(drifting, scenario.Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff == nil || !diff.Known || !strings.Contains(diff.String(), "only every other time") || diff.Second.Kind != sim.KindNote {
-		t.Errorf("the difference is %v", diff)
-	}
-	steady := story(func(s *scenario.Stage) { s.Mark("same") })
-	if diff, err := scenario.Compare(steady, scenario.Options{Seed: 1}); diff != nil || err != nil {
-		t.Errorf("a steady story differs: %v %v", diff, err)
 	}
 }

@@ -11,22 +11,22 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/maculamesh/macula/netsim"
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/sim"
 )
 
 // Stage is the world of one run as its story sees it.
 type Stage struct {
-	w        *sim.World
+	w        World
 	seed     uint64
-	net      *netsim.Net
-	director *sim.Machine
+	net      Network
+	director Machine
+	live     bool
 	settings []Setting
 	places   []*Place
-	core     []string                // the nodes of the plan that must live in its second phase; empty is all
-	byHost   map[*netsim.Host]*Place // for lookup only
-	byName   map[string]*Place       // for lookup only
+	core     []string           // the nodes of the plan that must live in its second phase; empty is all
+	byName   map[string]*Place  // for lookup only
+	at       map[Machine]*Place // for lookup only
 
 	stop     func() bool // Options.Stop
 	stopped  bool
@@ -34,17 +34,14 @@ type Stage struct {
 	stride   int
 	next     int // the event of the next recount
 	always   []*property
-	local    map[*sim.Machine][]*property // for lookup only
 	recounts []*property
 	atEnd    []*property
 	all      []*property
 	gauges   []*gauge
-	byPlace  map[*sim.Machine][]*gauge // for lookup only
 	marks    map[string]uint64
 	looked   map[string]uint64
 	facts    []string
 	sample   func(at time.Duration, event uint64, name string, value, limit int) // Options.Sample
-	samplers map[*sim.Machine][]*gauge                                           // for lookup only
 	defers   []func()
 	active   func() []string          // the faults of a plan that have not ended
 	says     func(name string) string // what the system says of a node
@@ -71,19 +68,16 @@ type violation struct {
 func (v *violation) Error() string { return v.property + ": " + v.err.Error() }
 func (v *violation) Unwrap() error { return v.err }
 
-func newStage(w *sim.World, seed uint64, settings []Setting, stride int) *Stage {
+func newStage(w World, seed uint64, settings []Setting, stride int) *Stage {
 	s := &Stage{
 		w: w, seed: seed, settings: settings, stride: stride,
 		director: w.Machine(directorName),
-		byHost:   map[*netsim.Host]*Place{},
 		byName:   map[string]*Place{},
-		local:    map[*sim.Machine][]*property{},
-		byPlace:  map[*sim.Machine][]*gauge{},
+		at:       map[Machine]*Place{},
 		marks:    map[string]uint64{},
 		looked:   map[string]uint64{},
-		samplers: map[*sim.Machine][]*gauge{},
 	}
-	s.net = netsim.New(netsim.Config{Runtime: w.Machine(networkName), Recorder: recorder{s}})
+	s.net = w.Network()
 	w.AfterEach(s.afterEvent)
 	s.Recount("the network's books agree", s.net.Audit)
 	s.Always("the network is sound", s.net.Check)
@@ -93,35 +87,10 @@ func newStage(w *sim.World, seed uint64, settings []Setting, stride int) *Stage 
 
 // interrupted asks Options.Stop, not after every event.
 func (s *Stage) interrupted() bool {
-	if s.asks++; s.stop != nil && s.asks%1024 == 0 && s.stop() {
+	if s.asks++; s.stop != nil && (s.live || s.asks%1024 == 0) && s.stop() {
 		s.stopped = true
 	}
 	return s.stopped
-}
-
-// recorder takes what the network decides into the hash.
-type recorder struct{ s *Stage }
-
-func (r recorder) Delivered(p *netsim.Packet) { r.packet(sim.KindDeliver, p) }
-
-func (r recorder) Dropped(p *netsim.Packet) { r.packet(sim.KindDrop, p) }
-
-func (r recorder) packet(k sim.Kind, p *netsim.Packet) {
-	a, b := p.Words()
-	r.s.w.FoldDetail(k, r.s.machine(p.To), a, b, func(rec *sim.Record) {
-		rec.Peer, rec.Took, rec.Text = p.From.Name(), p.Took, p.String()
-	})
-}
-
-func (r recorder) Fault(h *netsim.Host, text string) {
-	r.s.w.Note(sim.KindFault, r.s.machine(h), text)
-}
-
-func (s *Stage) machine(h *netsim.Host) *sim.Machine {
-	if p := s.byHost[h]; p != nil {
-		return p.machine
-	}
-	return nil
 }
 
 // afterEvent checks what the last event can have changed.
@@ -131,20 +100,9 @@ func (s *Stage) afterEvent() error {
 			return err
 		}
 	}
-	m := s.w.Ran()
-	for _, p := range s.local[m] {
-		if err := p.eval(); err != nil {
+	if p := s.at[s.w.Ran()]; p != nil {
+		if err := p.afterEvent(); err != nil {
 			return err
-		}
-	}
-	for _, g := range s.byPlace[m] {
-		if err := g.sample(); err != nil {
-			return err
-		}
-	}
-	if s.sample != nil {
-		for _, g := range s.samplers[m] {
-			s.sample(s.w.Elapsed(), uint64(s.w.Events()), g.Name, g.read(), g.Limit)
 		}
 	}
 	if s.w.Events() < s.next {
@@ -240,9 +198,7 @@ func (s *Stage) eventually(within time.Duration, property string, missing func()
 			if err == errNotYet {
 				v.err = fmt.Errorf("not within %v", within)
 			}
-			for _, x := range s.w.Waiters() {
-				v.waiting = append(v.waiting, x.String())
-			}
+			v.waiting = s.w.Waiters()
 			s.w.Fail(v)
 			return false
 		}
@@ -360,7 +316,8 @@ func (s *Stage) placeStates() []PlaceState {
 }
 
 // judge turns the end of a run into its failure, or nil.
-func (s *Stage) judge(w *sim.World, err error) *Failure {
+func (s *Stage) judge(err error) *Failure {
+	w := s.w
 	f := &Failure{Event: uint64(w.Events()), At: w.Elapsed(), Err: err}
 	if s.active != nil {
 		f.Active = s.active()
@@ -371,11 +328,9 @@ func (s *Stage) judge(w *sim.World, err error) *Failure {
 	switch {
 	case err == nil:
 		for _, l := range w.Leaks() {
-			f.Leaks = append(f.Leaks, l.String())
+			f.Leaks = append(f.Leaks, l.Text)
 		}
-		for _, l := range s.net.Leaks() {
-			f.Leaks = append(f.Leaks, l.String())
-		}
+		f.Leaks = append(f.Leaks, s.net.Leaks()...)
 		if len(f.Leaks) == 0 {
 			return nil
 		}
@@ -391,9 +346,7 @@ func (s *Stage) judge(w *sim.World, err error) *Failure {
 		f.Property, f.Err, f.Waiting = v.property, v.err, v.waiting
 	default:
 		f.Property = "deadline"
-		for _, x := range w.Waiters() {
-			f.Waiting = append(f.Waiting, x.String())
-		}
+		f.Waiting = w.Waiters()
 	}
 	return f
 }
@@ -444,7 +397,7 @@ func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m
 func (s *Stage) Go(name string, f func()) *Job { return s.start(s.director, name, f) }
 
 // start runs f as a task of m.
-func (s *Stage) start(m *sim.Machine, name string, f func()) *Job {
+func (s *Stage) start(m Machine, name string, f func()) *Job {
 	j := &Job{done: rt.NewEvent(s.director)}
 	m.Go(name, func() {
 		f()

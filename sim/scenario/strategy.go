@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -35,6 +36,9 @@ func (s *Scenario) strategy(opt Options) (sim.Strategy, error) {
 	case "urw":
 		return s.urw(opt)
 	}
+	if urwRun.MatchString(opt.Strategy) {
+		return s.urw(opt)
+	}
 	if p, ok := pct(opt.Strategy); ok {
 		return p, nil
 	}
@@ -43,6 +47,10 @@ func (s *Scenario) strategy(opt Options) (sim.Strategy, error) {
 	}
 	return nil, fmt.Errorf("there is no strategy %q; there are %s", opt.Strategy, Strategies)
 }
+
+// urwRun is the name that a run with urw has, so that it can be played again:
+// with what was counted, which is the same for the same code.
+var urwRun = regexp.MustCompile(`^urw:[0-9]+:[0-9a-f]{8}$`)
 
 func (s *Scenario) urw(opt Options) (sim.Strategy, error) {
 	counts := sim.Counting(sim.Random())
@@ -119,7 +127,7 @@ func Explore(s *Scenario, opt Options, deviations int, each func(*Result) (more 
 			return false, nil
 		}
 		if !x.Next() {
-			return true, nil
+			return x.Err() == nil, x.Err()
 		}
 	}
 }

@@ -24,6 +24,9 @@ type System struct {
 	Example string        // lines of a first plan, behind those with its names; may be empty
 	Limit   time.Duration // as in Scenario
 	Valid   func(number func(name string) int) error
+	// Check says what of a plan makes no sense for the system, such as nodes
+	// that are too many of a kind; a *plan.Error names the place. May be nil.
+	Check func(sc *plan.Script) error
 	// Open begins a run.
 	Open func(s *Stage) *Subject
 }
@@ -119,6 +122,11 @@ func FromPlan(p *plan.Plan, systems ...*System) (*Scenario, error) {
 	sc, err := plan.Check(p, sys.Vocabulary())
 	if err != nil {
 		return nil, err
+	}
+	if sys.Check != nil {
+		if err := sys.Check(sc); err != nil {
+			return nil, err
+		}
 	}
 	out := &Scenario{
 		Name: sc.Name, Shows: sc.Shows, Limit: sys.Limit, Valid: sys.Valid, Plan: p, System: sys,

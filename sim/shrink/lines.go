@@ -3,9 +3,11 @@ package shrink
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/maculamesh/macula/sim/host"
 	"github.com/maculamesh/macula/sim/plan"
 )
 
@@ -26,9 +28,7 @@ func (x *shrinker) after() {
 		at, ok := when(&l)
 		return ok && at > failed
 	})
-	if x.first([]*plan.Plan{late, p}) < 0 {
-		return
-	}
+	x.first([]*plan.Plan{late, p})
 	x.first([]*plan.Plan{single(x.best.Plan)})
 }
 
@@ -54,7 +54,7 @@ func single(p *plan.Plan) *plan.Plan {
 		count := 0
 		pairs := slices.DeleteFunc(l.Pairs, func(x plan.Pair) bool {
 			if x.Key.Text == "count" {
-				fmt.Sscan(x.Value.Text, &count)
+				count, _ = strconv.Atoi(x.Value.Text)
 			}
 			return x.Key.Text == "count"
 		})
@@ -143,6 +143,40 @@ func without(p *plan.Plan, i, j int) *plan.Plan {
 		}
 	}
 	return out.Clone()
+}
+
+// minimal plays the plan once more without each of its lines, and says whether
+// it holds then, or is none. Those without which it fails in another way come
+// back with what that is.
+func (x *shrinker) minimal() (bool, []Otherwise) {
+	p := x.best.Plan
+	signatures := make([]string, len(p.Lines)*x.seeds)
+	host.Each(x.cfg.Jobs, len(signatures), func(i int) bool {
+		if x.over() {
+			return false
+		}
+		line := i / x.seeds
+		less := p.Clone()
+		less.Lines = slices.Delete(less.Lines, line, line+1)
+		c := x.best
+		c.Plan, c.Seed = less, x.seed(i%x.seeds)
+		if r, err := x.play(c); err == nil && !r.Held() {
+			signatures[i] = r.Failure.Signature()
+		}
+		return true
+	})
+	var others []Otherwise
+	for i, text := range signatures {
+		line := p.Lines[i/x.seeds].Statement()
+		if text != "" && (len(others) == 0 || others[len(others)-1].Line != line) {
+			others = append(others, Otherwise{line, text})
+		}
+	}
+	x.runs += len(signatures)
+	if x.over() {
+		return false, nil // not every line was tried
+	}
+	return len(others) == 0, others
 }
 
 // dropNodes takes out nodes, each with what is said of it.

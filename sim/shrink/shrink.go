@@ -55,12 +55,23 @@ type Case struct {
 // Result is the small case.
 type Result struct {
 	Case
-	Run           *scenario.Result // what it shows
+	Run           *scenario.Result // what it shows; of a first run that was stopped: that
 	Before, After Size
 	Runs          int // how many runs that took
-	// Minimal says that without any one of its lines the plan did not fail
-	// with any of the seeds; false when the time was up before.
+	// Minimal says that the plan holds without any one of its lines, or is none,
+	// with each of the seeds that were tried; false also when the time was up
+	// before.
 	Minimal bool
+	// Otherwise are the lines without which it fails in another way. They stay,
+	// and it is not minimal: it may be that the smaller plan asks for too much,
+	// as when nothing is left that gives the nodes time to recover.
+	Otherwise []Otherwise
+}
+
+// Otherwise is a line without which a plan fails in another way.
+type Otherwise struct {
+	Line      string
+	Signature string // of that failure
 }
 
 // Run shrinks a case. The error says that the case is not one: that it does
@@ -83,17 +94,18 @@ func Run(c Case, cfg Config) (*Result, error) {
 	}
 	x.signature, x.result = r.Failure.Signature(), r
 	out := &Result{Before: x.size(c, r)}
-	x.calmer()
-	x.after()
-	for x.pass() {
+	if r.Failure.Property != scenario.Interrupted {
+		x.calmer()
+		x.after()
+		for x.pass() {
+		}
+		x.closer()
+		for more := true; more; more = x.switches() {
+			for x.pass() {
+			}
+		}
+		out.Minimal, out.Otherwise = x.minimal()
 	}
-	// What is left is tried again with more seeds: a line that was needed only
-	// for the schedule goes now.
-	x.seeds, x.stride = cfg.Seeds, 1
-	for x.pass() {
-	}
-	out.Minimal = !x.over()
-	x.switches()
 	out.Case, out.Run, out.Runs = x.best, x.result, x.runs
 	out.After = x.size(x.best, x.result)
 	return out, nil
@@ -127,6 +139,17 @@ const (
 	Stride = 1
 	coarse = 20
 )
+
+// closer looks closer from now on: at what is left after every event, and with
+// more seeds, so that a line that was needed only for the schedule goes.
+func (x *shrinker) closer() {
+	x.seeds, x.stride = x.cfg.Seeds, Stride
+	x.runs++
+	if r, err := x.play(x.best); err == nil && !r.Held() && r.Failure.Property != scenario.Interrupted {
+		// The same run; a recount may have seen it earlier, in other words.
+		x.signature, x.result = r.Failure.Signature(), r
+	}
+}
 
 // fails returns the result of a case that fails in the same way, or nil.
 func (x *shrinker) fails(c Case) *scenario.Result {
@@ -172,12 +195,16 @@ func (x *shrinker) first(plans []*plan.Plan) int {
 	return -1
 }
 
-// seed returns the i-th seed that a plan is tried with.
+// seed returns the i-th seed that a plan is tried with: the one that is known
+// to fail, and then others.
 func (x *shrinker) seed(i int) uint64 {
-	if i == 0 {
+	switch {
+	case i == 0:
 		return x.best.Seed
+	case uint64(i) < x.best.Seed:
+		return uint64(i)
 	}
-	return uint64(i)
+	return uint64(i) + 1
 }
 
 func (x *shrinker) take(c Case, r *scenario.Result) {

@@ -78,7 +78,8 @@ func simpler(l *plan.Line) []plan.Line {
 	return out
 }
 
-// once turns a line that repeats into one that happens once, or half as often.
+// once turns a line that repeats into one that happens once, half as often, or
+// once less.
 func once(l *plan.Line) []plan.Line {
 	var from, to, every time.Duration
 	for _, c := range l.Clauses {
@@ -98,15 +99,24 @@ func once(l *plan.Line) []plan.Line {
 	single := *l
 	single.Clauses = []plan.Clause{{Key: plan.Word{Text: "at"}, Value: plan.Word{Text: plan.FormatDuration(from)}}}
 	out := []plan.Line{single}
-	if middle := from + (to-from)/2; (to-from)/every >= 2 {
-		for _, span := range [2][2]time.Duration{{from, middle}, {middle, to}} {
-			half := *l
-			half.Clauses = nil
-			for i, key := range []string{"from", "to", "every"} {
-				half.Clauses = append(half.Clauses, plan.Clause{Key: plan.Word{Text: key}, Value: plan.Word{Text: plan.FormatDuration([3]time.Duration{span[0], span[1], every}[i])}})
-			}
-			out = append(out, half)
+	middle := from + (to-from)/2
+	for _, span := range [][2]time.Duration{{from, middle}, {middle, to}, {from, to - every}} {
+		if span[0] < span[1] {
+			out = append(out, repeated(l, span[0], span[1], every))
 		}
+	}
+	return out
+}
+
+// repeated is the line with other times.
+func repeated(l *plan.Line, from, to, every time.Duration) plan.Line {
+	out := *l
+	out.Clauses = nil
+	for _, c := range []struct {
+		key string
+		d   time.Duration
+	}{{"from", from}, {"to", to}, {"every", every}} {
+		out.Clauses = append(out.Clauses, plan.Clause{Key: plan.Word{Text: c.key}, Value: plan.Word{Text: plan.FormatDuration(c.d)}})
 	}
 	return out
 }
@@ -116,6 +126,8 @@ func once(l *plan.Line) []plan.Line {
 func halve(text string) (string, bool) {
 	if d, err := time.ParseDuration(text); err == nil && d > 2*time.Millisecond {
 		return plan.FormatDuration(round(d / 2)), true
+	} else if err == nil && d < -2*time.Millisecond {
+		return plan.FormatDuration(-round(-d / 2)), true
 	}
 	if n, err := strconv.Atoi(text); err == nil && n > 1 {
 		return strconv.Itoa(n / 2), true

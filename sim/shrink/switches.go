@@ -7,53 +7,42 @@ import (
 	"github.com/maculamesh/macula/sim/scenario"
 )
 
+// isFIFO reports whether the case has no deviation from fifo.
+func (x *shrinker) isFIFO() bool { return x.best.Strategy == "fifo" && x.best.Schedule == nil }
+
 // calmer looks for a seed with which the plan fails under fifo: its schedule
 // does not shift when a line is taken out, and there is nothing in it to take
-// out later.
-func (x *shrinker) calmer() {
-	if x.best.Strategy == "fifo" && x.best.Schedule == nil {
-		return
-	}
+// out later. It reports whether it has found one.
+func (x *shrinker) calmer() bool {
 	for i := range 2 * x.cfg.Seeds {
-		if x.over() {
-			return
+		if x.isFIFO() || x.over() {
+			return false
 		}
 		c := Case{Plan: x.best.Plan, Seed: x.seed(i), Strategy: "fifo"}
 		x.runs++
 		if r := x.fails(c); r != nil {
 			x.take(c, r)
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // switches makes the schedule calmer: fifo, if the run fails under it by now,
-// else the recorded one with as few of its deviations as possible.
-func (x *shrinker) switches() {
-	x.calmer()
-	if x.best.Strategy == "fifo" || x.over() {
-		return
+// else the recorded one with as few of its deviations as possible. It reports
+// whether it has, because lines that were there for the schedule can go then.
+func (x *shrinker) switches() bool {
+	if x.isFIFO() || x.over() {
+		return false
 	}
-	schedule := x.best.Schedule
-	if schedule == nil {
-		s, err := scenario.FromPlan(x.best.Plan, x.cfg.Systems...)
-		if err != nil {
-			return
-		}
-		r, err := scenario.Play(s, scenario.Options{Seed: x.best.Seed, Strategy: x.best.Strategy, Record: x.cfg.Decisions, Stop: x.cfg.Stop})
-		x.runs++
-		if err != nil || r.Schedule == nil {
-			return
-		}
-		schedule = r.Schedule
+	if x.calmer() {
+		return true
 	}
-	c := Case{Plan: x.best.Plan, Seed: x.best.Seed, Strategy: x.best.Strategy, Schedule: schedule}
-	r := x.fails(c)
-	if r == nil {
-		return
+	if x.best.Schedule == nil && !x.record() {
+		return false
 	}
-	x.take(c, r)
-	for size := (len(schedule.Decisions) + 1) / 2; size >= 1; size /= 2 {
+	before := len(x.best.Schedule.Decisions)
+	for size := (before + 1) / 2; size >= 1; size /= 2 {
 		for at := 0; at < len(x.best.Schedule.Decisions) && !x.over(); {
 			if n := x.firstSchedule(at, size); n < 0 {
 				at += 4 * size
@@ -62,6 +51,29 @@ func (x *shrinker) switches() {
 			}
 		}
 	}
+	return len(x.best.Schedule.Decisions) < before
+}
+
+// record takes the schedule of the run in place of its strategy.
+func (x *shrinker) record() bool {
+	s, err := scenario.FromPlan(x.best.Plan, x.cfg.Systems...)
+	if err != nil {
+		return false
+	}
+	r, err := scenario.Play(s, scenario.Options{
+		Seed: x.best.Seed, Strategy: x.best.Strategy, Record: x.cfg.Decisions, Stride: x.stride, Stop: x.cfg.Stop,
+	})
+	x.runs++
+	if err != nil || r.Schedule == nil {
+		return false
+	}
+	c := x.best
+	c.Schedule = r.Schedule
+	if r = x.fails(c); r == nil {
+		return false
+	}
+	x.take(c, r)
+	return true
 }
 
 // firstSchedule takes out decisions, size of them from at on or from one of

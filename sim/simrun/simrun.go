@@ -6,8 +6,14 @@ package simrun
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
@@ -18,6 +24,7 @@ import (
 	"github.com/maculamesh/macula/sim"
 	"github.com/maculamesh/macula/sim/cli"
 	"github.com/maculamesh/macula/sim/host"
+	"github.com/maculamesh/macula/sim/live"
 	"github.com/maculamesh/macula/sim/plan"
 	"github.com/maculamesh/macula/sim/scenario"
 )
@@ -29,6 +36,9 @@ type Program struct {
 	Systems   []*scenario.System
 	Scenarios []*scenario.Scenario
 	Plans     []string // texts of plans for the systems: further scenarios
+	// Live opens real connections for the verb live, on goroutines and timers of
+	// the runtime; nil leaves the verb out. See sim/live.
+	Live func(seed uint64) live.Config
 }
 
 // Main runs the command line of the process and exits. The first interrupt
@@ -38,6 +48,7 @@ func Main(p Program) {
 	context.AfterFunc(ctx, stop)
 	app := cli.App{
 		Name:      p.Name,
+		Command:   command(p.Name),
 		About:     p.About,
 		Version:   version(),
 		Scenarios: p.scenarios(),
@@ -52,6 +63,13 @@ func Main(p Program) {
 		ReadFile:  os.ReadFile,
 		ListDir:   listDir,
 		Progress:  progress(),
+	}
+	if p.Live != nil {
+		app.Live = func(seed uint64, log *slog.Logger) cli.LiveWorld {
+			cfg := p.Live(seed)
+			cfg.Seed, cfg.Log = seed, log
+			return live.New(cfg)
+		}
 	}
 	os.Exit(app.Main(ctx, os.Args[1:]))
 }
@@ -74,18 +92,44 @@ func (p *Program) scenarios() []*scenario.Scenario {
 	return all
 }
 
+// command is how to call the program again: by its name, if that is how it was
+// found, else by its path as it was typed.
+func command(name string) string {
+	found, err := exec.LookPath(name)
+	self, selfErr := os.Executable()
+	if err == nil && selfErr == nil && same(found, self) {
+		return name
+	}
+	return os.Args[0]
+}
+
+func same(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
+}
+
 func fail(err error) {
 	fmt.Fprintf(os.Stderr, "a plan of the program itself: %v\n", err)
 	os.Exit(cli.Internal)
 }
 
 // writeFile replaces a file as a whole: whoever reads it while a sweep writes
-// its books sees the old or the new ones.
+// its books sees the old or the new ones. What is no file, such as a pipe, is
+// written to.
 func writeFile(name string, data []byte) error {
-	if err := os.WriteFile(name+".new", data, 0o644); err != nil {
-		return err
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(name, data, 0o644)
 	}
-	return os.Rename(name+".new", name)
+	err := os.WriteFile(name+".new", data, 0o644)
+	if err == nil {
+		return os.Rename(name+".new", name)
+	}
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		at.Path = name
+	}
+	return err
 }
 
 func listDir(name string) ([]string, error) {
@@ -98,10 +142,11 @@ func listDir(name string) ([]string, error) {
 }
 
 // watch ends the program when a task does not yield: it cannot be ended from
-// outside.
-func watch(w *sim.World) (stop func()) {
+// outside. Before, it calls stuck.
+func watch(w *sim.World, stuck func(host.Stuck)) (stop func()) {
 	return host.Watch(w, host.WatchdogConfig{OnStuck: func(s host.Stuck) {
 		s.WriteTo(os.Stderr)
+		stuck(s)
 		os.Exit(cli.Internal)
 	}})
 }
@@ -132,10 +177,34 @@ func atProcs(n int, f func()) {
 	f()
 }
 
+// version is that of the module. A program that was not built from a commit as
+// it is has a hash of itself besides: what two of them say is not to be mixed.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
-	return info.Main.Version + " " + info.GoVersion
+	v := info.Main.Version
+	if v == "" || v == "(devel)" || strings.HasSuffix(v, "+dirty") {
+		v = strings.TrimSpace(v + " " + fingerprint())
+	}
+	return v + " " + info.GoVersion
+}
+
+// fingerprint is a hash of the program, or empty when it cannot be read.
+func fingerprint() string {
+	name, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:6])
 }

@@ -38,6 +38,7 @@ type Config struct {
 	transport.Config
 	Key   ed25519.PrivateKey // the node's key
 	Addr  netip.AddrPort     // UDP address to bind; port 0 is any free port; the address :: takes IPv4 too
+	Conn  net.PacketConn     // used in place of a socket that is bound, and closed at the end; its addresses are *net.UDPAddr; usually nil
 	Clock rt.Clock           // for deadlines and the dates of certificates; handshake, idle timeout and keep-alive follow the system clock
 	Log   *slog.Logger       // nil logs nothing
 }
@@ -49,7 +50,7 @@ type Transport struct {
 	id    transport.PeerID
 	addr  transport.Addr
 	certs *certificates
-	udp   *net.UDPConn
+	udp   net.PacketConn
 	q     *quic.Transport
 	books books
 
@@ -83,9 +84,11 @@ func New(cfg Config) (*Transport, error) {
 	if _, err := certs.get(); err != nil {
 		return nil, err
 	}
-	udp, err := bind(cfg.Addr, cfg.Log)
-	if err != nil {
-		return nil, err
+	udp := cfg.Conn
+	if udp == nil {
+		if udp, err = bind(cfg.Addr, cfg.Log); err != nil {
+			return nil, err
+		}
 	}
 	t := &Transport{
 		cfg:   cfg,
@@ -115,7 +118,7 @@ func (c *Config) validate() error {
 	switch {
 	case len(c.Key) != ed25519.PrivateKeySize:
 		return errors.New("quic: no key in the configuration")
-	case !c.Addr.IsValid():
+	case !c.Addr.IsValid() && c.Conn == nil:
 		return errors.New("quic: no address to bind in the configuration")
 	case c.Clock == nil:
 		return errors.New("quic: no clock in the configuration")

@@ -1,0 +1,134 @@
+package live
+
+import (
+	"context"
+	"time"
+
+	"github.com/maculamesh/macula/mono"
+	"github.com/maculamesh/macula/rt"
+)
+
+// timer is a pending AfterFunc or WithTimeout of a machine.
+type timer struct {
+	life    *life
+	name    string
+	site    string
+	f       func()
+	inner   rt.Timer
+	pending bool
+	at      mono.Time // of the machine's clock
+}
+
+// AfterFunc implements rt.Clock.
+func (m *Machine) AfterFunc(d time.Duration, f func()) rt.Timer {
+	t := &timer{life: m.life, name: "AfterFunc", site: here().String(), f: f}
+	if m.up && !m.w.deaf() {
+		t.arm(d)
+	}
+	return t
+}
+
+// arm makes a timer pending that is not.
+func (t *timer) arm(d time.Duration) {
+	m := t.life.m
+	t.pending, t.at = true, m.Now().Add(max(d, 0))
+	t.life.timers[t] = struct{}{}
+	m.w.timers++
+	if t.inner == nil {
+		t.inner = m.w.cfg.Runtime.AfterFunc(m.real(d), t.fire)
+	} else {
+		t.inner.Reset(m.real(d))
+	}
+}
+
+// rearm follows a change of the clock.
+func (t *timer) rearm() { t.inner.Reset(t.life.m.real(t.at.Sub(t.life.m.Now()))) }
+
+func (t *timer) disarm() bool {
+	if !t.pending {
+		return false
+	}
+	t.pending = false
+	delete(t.life.timers, t)
+	t.life.m.w.timers--
+	t.inner.Stop()
+	return true
+}
+
+// Stop prevents the timer from firing and reports whether it did.
+func (t *timer) Stop() bool { return !t.life.m.w.deaf() && t.disarm() }
+
+// Reset makes the timer fire d from now and reports whether it was pending.
+func (t *timer) Reset(d time.Duration) bool {
+	w := t.life.m.w
+	if w.deaf() || t.life.over {
+		return false
+	}
+	was := t.disarm()
+	t.arm(d)
+	return was
+}
+
+// fire runs on a goroutine of the runtime, which may have waited for its turn
+// while the timer was stopped or set again.
+func (t *timer) fire() {
+	w := t.life.m.w
+	if d := t.life.m.delay(); d > 0 {
+		time.Sleep(d)
+	}
+	x := visitor(t.life, "rt.AfterFunc", t.site)
+	w.begin(x)
+	if !t.pending || t.life.over {
+		w.leave()
+		return
+	}
+	if early := t.at.Sub(t.life.m.Now()); early > 0 {
+		t.inner.Reset(max(t.life.m.real(early), time.Microsecond))
+		w.leave()
+		return
+	}
+	t.disarm()
+	w.join(x)
+	defer w.ended(x)
+	t.f()
+}
+
+// parker is an rt.Parker.
+type parker struct {
+	w     *World
+	inner rt.Parker
+	task  *task // that waits
+}
+
+// NewParker implements rt.Runtime.
+func (m *Machine) NewParker() rt.Parker { return &parker{w: m.w, inner: m.w.cfg.Runtime.NewParker()} }
+
+// Park implements rt.Parker. With a permit the task goes on at once.
+func (p *parker) Park(ctx context.Context) error {
+	w := p.w
+	t := w.current("Park")
+	if p.task != nil {
+		panic("live: a second task parks on a parker: task " + p.task.name + " waits there already")
+	}
+	if p.inner.Park(w.past) == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	p.task, t.parker = t, p
+	defer func() { p.task = nil }()
+	var err error
+	w.outside("Park", func() { err = p.inner.Park(ctx) })
+	if err != nil && p.inner.Park(w.past) == nil {
+		return nil // the permit came before the turn did
+	}
+	return err
+}
+
+// Unpark implements rt.Parker. A dying task wakes nobody.
+func (p *parker) Unpark() {
+	if !p.w.deaf() {
+		p.inner.Unpark()
+	}
+}
