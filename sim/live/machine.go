@@ -82,7 +82,7 @@ func (m *Machine) Go(name string, f func()) {
 }
 
 // Yield implements rt.Runtime: others run before the task goes on.
-func (m *Machine) Yield() { m.w.outside("Yield", runtime.Gosched) }
+func (m *Machine) Yield() { m.w.outside("Yield", nil, runtime.Gosched) }
 
 // Rand implements rt.Runtime. The stream derives from the seed of the world,
 // the name of the machine and the purpose.

@@ -172,6 +172,11 @@ func (n *Network) busy() bool {
 			return true
 		}
 	}
+	for _, c := range n.conns {
+		if c.ctx.Err() == nil && c.inner.Context().Err() != nil {
+			return true // somebody is about to hear of it
+		}
+	}
 	return false
 }
 

@@ -22,10 +22,10 @@ func (s *stream) Read(p []byte) (n int, err error) {
 	if h.speed > 0 && len(p) > 0 {
 		p = p[:min(int64(len(p)), max(h.speed/rations, 1))]
 		if wait := time.Until(h.nextRead); wait > 0 {
-			s.c.l.w().outside("Read", func() { time.Sleep(wait) })
+			s.c.l.w().outside("Read", nil, func() { time.Sleep(wait) })
 		}
 	}
-	err = s.c.wait("Read", func() (err error) {
+	err = s.c.wait("Read", nil, func() (err error) {
 		n, err = s.inner.Read(p)
 		return err
 	})
@@ -40,7 +40,7 @@ func (s *stream) Read(p []byte) (n int, err error) {
 
 // Write implements transport.Stream.
 func (s *stream) Write(p []byte) (n int, err error) {
-	err = s.c.wait("Write", func() (err error) {
+	err = s.c.wait("Write", nil, func() (err error) {
 		n, err = s.inner.Write(p)
 		return err
 	})

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -123,9 +124,13 @@ func (w *World) current(what string) *task {
 }
 
 // outside runs f without the turn: f may wait, and must not touch what belongs
-// to the world. For a task that was killed meanwhile it does not return.
-func (w *World) outside(what string, f func()) {
+// to the world. ctx is what f waits with, or nil. For a task that was killed
+// meanwhile it does not return.
+func (w *World) outside(what string, ctx context.Context, f func()) {
 	t := w.current(what)
+	if ctx != nil {
+		ctx.Done() // a context of somebody's own may make its inside when it is asked first
+	}
 	t.doing, t.since, t.where = what, w.Elapsed(), here()
 	w.pause(t)
 	func() {

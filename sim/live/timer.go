@@ -95,9 +95,11 @@ func (t *timer) fire() {
 
 // parker is an rt.Parker.
 type parker struct {
-	w     *World
-	inner rt.Parker
-	task  *task // that waits
+	w      *World
+	inner  rt.Parker
+	task   *task           // that waits
+	ctx    context.Context // with which it does
+	permit bool            // there is one, which the task may not know yet
 }
 
 // NewParker implements rt.Runtime.
@@ -110,25 +112,41 @@ func (p *parker) Park(ctx context.Context) error {
 	if p.task != nil {
 		panic("live: a second task parks on a parker: task " + p.task.name + " waits there already")
 	}
-	if p.inner.Park(w.past) == nil {
+	if p.take() {
 		return nil
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	p.task, t.parker = t, p
+	p.task, p.ctx, t.parker = t, ctx, p
 	defer func() { p.task = nil }()
 	var err error
-	w.outside("Park", func() { err = p.inner.Park(ctx) })
-	if err != nil && p.inner.Park(w.past) == nil {
+	w.outside("Park", ctx, func() { err = p.inner.Park(ctx) })
+	if err != nil && p.take() {
 		return nil // the permit came before the turn did
+	}
+	if err == nil {
+		p.permit = false
 	}
 	return err
 }
 
+// take takes the permit if there is one.
+func (p *parker) take() bool {
+	if p.inner.Park(p.w.past) != nil {
+		return false
+	}
+	p.permit = false
+	return true
+}
+
+// idle reports whether the task that waits goes on waiting.
+func (p *parker) idle() bool { return !p.permit && p.ctx.Err() == nil }
+
 // Unpark implements rt.Parker. A dying task wakes nobody.
 func (p *parker) Unpark() {
 	if !p.w.deaf() {
+		p.permit = true
 		p.inner.Unpark()
 	}
 }

@@ -34,7 +34,7 @@ func (l *link) Dial(ctx context.Context, addr transport.Addr, want transport.Pee
 	var q transport.Conn
 	var err error
 	proves := w.cfg.Transports.ID(want)
-	w.outside("Dial", func() { q, err = l.inner.Dial(ctx, addr, proves) })
+	w.outside("Dial", ctx, func() { q, err = l.inner.Dial(ctx, addr, proves) })
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (l *link) Close() error {
 		return nil
 	}
 	l.closed = true
-	w.outside("Close", func() { l.inner.Close() })
+	w.outside("Close", nil, func() { l.inner.Close() })
 	for _, c := range append([]*conn(nil), w.net.conns...) {
 		if c.l == l {
 			c.sync()
@@ -145,7 +145,7 @@ func (x *listener) Accept(ctx context.Context) (transport.Conn, error) {
 	for {
 		var q transport.Conn
 		var err error
-		w.outside("Accept", func() { q, err = x.inner.Accept(ctx) })
+		w.outside("Accept", ctx, func() { q, err = x.inner.Accept(ctx) })
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +164,7 @@ func (x *listener) Addr() transport.Addr { return x.inner.Addr() }
 // Close implements transport.Listener.
 func (x *listener) Close() error {
 	var err error
-	x.l.w().outside("Listener.Close", func() { err = x.inner.Close() })
+	x.l.w().outside("Listener.Close", nil, func() { err = x.inner.Close() })
 	return err
 }
 
@@ -220,13 +220,13 @@ func (c *conn) fails(err error) error {
 }
 
 // wait runs what may wait.
-func (c *conn) wait(what string, f func() error) error {
+func (c *conn) wait(what string, ctx context.Context, f func() error) error {
 	c.l.w().current(what)
 	if c.broken != nil {
 		return c.broken
 	}
 	var err error
-	c.l.w().outside(what, func() { err = f() })
+	c.l.w().outside(what, ctx, func() { err = f() })
 	return c.fails(err)
 }
 
@@ -242,7 +242,7 @@ func (c *conn) AcceptStream(ctx context.Context) (transport.Stream, error) {
 
 func (c *conn) stream(what string, ctx context.Context, next func(context.Context) (transport.Stream, error)) (transport.Stream, error) {
 	var s transport.Stream
-	err := c.wait(what, func() (err error) {
+	err := c.wait(what, ctx, func() (err error) {
 		s, err = next(ctx)
 		return err
 	})
@@ -268,7 +268,7 @@ func (c *conn) RemoteAddr() transport.Addr { return c.inner.RemoteAddr() }
 
 // CloseWithError implements transport.Conn.
 func (c *conn) CloseWithError(code transport.Code, reason string) error {
-	c.wait("CloseWithError", func() error { return c.inner.CloseWithError(code, reason) })
+	c.wait("CloseWithError", nil, func() error { return c.inner.CloseWithError(code, reason) })
 	c.sync()
 	return nil
 }

@@ -267,7 +267,7 @@ func (w *World) quiet() bool {
 	}
 	for _, m := range w.machines {
 		for _, t := range m.life.tasks {
-			if t.parker == nil {
+			if t.parker == nil || !t.parker.idle() {
 				return false
 			}
 		}

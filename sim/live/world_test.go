@@ -59,6 +59,69 @@ func TestATaskThatParksLetsOthersRun(t *testing.T) {
 	}
 }
 
+func TestAPermitThatComesBeforeTheTurnWins(t *testing.T) {
+	w := newWorld(t)
+	m := w.Machine("m")
+	err := play(t, w, m, func() {
+		p := m.NewParker()
+		ctx, cancel := m.WithCancelCause(context.Background())
+		over := false
+		m.Go("parked", func() {
+			if err := p.Park(ctx); err != nil {
+				t.Errorf("Park: %v", err)
+			}
+			over = true
+		})
+		wait(m, func() bool { return strings.Contains(fmt.Sprint(w.Waiters()), "in Park") })
+		cancel(nil)
+		time.Sleep(5 * time.Millisecond) // its goroutine is awake by now, and waits for the turn
+		p.Unpark()
+		wait(m, func() bool { return over })
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// lazy is a context that is made when somebody asks for its end, as a node has
+// for calls.
+type lazy struct {
+	context.Context
+	m     rt.Runtime
+	made  context.Context
+	asked *int
+}
+
+func (c *lazy) Done() <-chan struct{} {
+	if c.made == nil {
+		*c.asked++ // plain: the race detector watches
+		c.made, _ = c.m.WithCancelCause(c.Context)
+	}
+	return c.made.Done()
+}
+
+func TestAContextIsAskedForItsEndByWhoHasTheTurn(t *testing.T) {
+	w := newWorld(t)
+	m := w.Machine("m")
+	asked := 0
+	err := play(t, w, m, func() {
+		parent, cancel := m.WithCancelCause(context.Background())
+		defer cancel(nil)
+		g := rt.NewGroup(m)
+		for range 8 {
+			g.Go("sleeper", func() {
+				for range 20 {
+					rt.Sleep(&lazy{Context: parent, m: m, asked: &asked}, m, time.Microsecond)
+				}
+			})
+		}
+		g.Wait(context.Background())
+	})
+	if err != nil || asked == 0 {
+		t.Errorf("asked %d times, %v", asked, err)
+	}
+}
+
 // TestACrashEndsWhateverWaits lets tasks wait in every way, and crashes their
 // machine.
 func TestACrashEndsWhateverWaits(t *testing.T) {
@@ -68,13 +131,14 @@ func TestACrashEndsWhateverWaits(t *testing.T) {
 	tr := w.Network().Host("m").Transport(m, idOf("m"), transport.Config{})
 	m.OnCrash(w.Network().Host("m").Crash)
 	var unwound []string
-	fired := false
+	fired, alarm := false, story.NewParker()
 	waits := func(name string, f func()) {
 		m.Go(name, func() {
 			defer func() {
 				unwound = append(unwound, name)
 				m.Go("posthumous", func() { fired = true })
 				m.AfterFunc(0, func() { fired = true })
+				alarm.Unpark()
 				tr.Close() // waits, so it does not return
 				t.Errorf("%s goes on after it was killed", name)
 			}()
@@ -117,6 +181,11 @@ func TestACrashEndsWhateverWaits(t *testing.T) {
 		wait(story, func() bool { return back })
 		if fired {
 			t.Error("what a dying task has started runs")
+		}
+		over, cancel := story.WithTimeout(context.Background(), 0)
+		defer cancel()
+		if alarm.Park(over) == nil {
+			t.Error("a dying task wakes others")
 		}
 	})
 	if err != nil {
@@ -277,7 +346,7 @@ func TestClocksCanBeSet(t *testing.T) {
 		at := m.Now()
 		begun := w.Elapsed()
 		rt.Sleep(context.Background(), m, 30*time.Millisecond)
-		if took, mine := w.Elapsed()-begun, m.Now().Sub(at); mine < 30*time.Millisecond || took < mine/2 || took > mine*9/10 {
+		if took, mine := w.Elapsed()-begun, m.Now().Sub(at); mine < 30*time.Millisecond || took > mine*9/10 {
 			t.Errorf("%v passed for the machine, and %v", mine, took)
 		}
 		m.Drift(0)
