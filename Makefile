@@ -71,6 +71,19 @@ demo: have-go ## see it work in a minute
 mutants: have-go ## every planted bug must be found
 	@$(GO) run ./internal/mutants
 
+# What needs more than Go: a browser. On Debian it installs what is missing.
+SHOTS ?= $(CURDIR)/out/shots
+.PHONY: test-ops
+test-ops: have-go ## tests that need a browser; screenshots in out/shots, or SHOTS=DIR
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+		if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+			apt-get update -qq && apt-get install -y -qq chromium >/dev/null; \
+		else \
+			echo "test-ops needs Chromium: install the package chromium" >&2; exit 1; \
+		fi; }
+	@mkdir -p "$(SHOTS)"
+	cd internal/viewtest && VIEW_SHOTS="$(SHOTS)" $(GO) test -tags ops -count=1 -timeout 10m .
+
 .PHONY: clean
 clean: ## remove what the other targets built
 	rm -rf bin out

@@ -8,6 +8,8 @@ import (
 
 // worldLines carry out worldVerbs.
 var worldLines = map[string]func(p *performance, r *Request){
+	"disk":    setDisks,
+	"buggify": func(*performance, *Request) {}, // the world was made with it
 	"link": func(p *performance, r *Request) {
 		p.eachLink(p.chosen(r), func(a, b *Place) { p.s.SetLink(a, b, link(r)) })
 	},

@@ -15,7 +15,8 @@ type fault struct {
 }
 
 func faultNamed(name string) fault {
-	return faults[slices.IndexFunc(faults, func(f fault) bool { return f.Name == name })]
+	all := slices.Concat(faults, storeFaults)
+	return all[slices.IndexFunc(all, func(f fault) bool { return f.Name == name })]
 }
 
 // Fields that several faults have.
@@ -104,4 +105,5 @@ var worldVerbs = []plan.Verb{
 	{Name: "link", Doc: "says what the links between nodes are like; without it they are perfect", Use: plan.Head,
 		Args:  []plan.Field{{Name: "nodes", Kind: plan.Nodes, Optional: true, Doc: "all nodes when they are not named"}},
 		Pairs: linkFields},
+	buggifyVerb,
 }

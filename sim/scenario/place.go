@@ -9,21 +9,25 @@ import (
 	"github.com/maculamesh/macula/mono"
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/sim"
+	simstore "github.com/maculamesh/macula/sim/store"
 	"github.com/maculamesh/macula/transport"
 )
 
 // Place is a machine with its place in the network. What runs on it is lost
 // when it crashes: its connections with it, silently.
 type Place struct {
-	s         *Stage
-	machine   Machine
-	host      Host
-	local     []*property
-	gauges    []*gauge
-	samplers  []*gauge
-	jobs      []*Job         // that run
-	on        map[string]int // faults of a plan that have not ended, by their kind; for lookup only
-	disturbed mono.Time      // the last time that one of them changed its speed or its clocks
+	s          *Stage
+	machine    Machine
+	host       Host
+	local      []*property
+	gauges     []*gauge
+	samplers   []*gauge
+	jobs       []*Job         // that run
+	on         map[string]int // faults of a plan that have not ended, by their kind; for lookup only
+	disk       *simstore.Disk
+	diskFaults simstore.Faults           // what a plan says of it
+	changes    []*func(*simstore.Faults) // faults that change that
+	disturbed  mono.Time                 // the last time that one of them changed its speed or its clocks
 }
 
 // Place returns the place of that name; the first call for a name makes it.

@@ -282,7 +282,7 @@ func (sc *Scenario) play(opt Options, sites bool) (*Result, error) {
 		rec = sim.Recording(strat, opt.Record)
 		strat = rec
 	}
-	w := sim.New(sim.Config{Seed: opt.Seed, Strategy: strat, Trace: opt.Trace, NoSites: !sites})
+	w := sim.New(sim.Config{Seed: opt.Seed, Strategy: strat, Trace: opt.Trace, NoSites: !sites, Buggify: buggify(script)})
 	defer w.Close()
 	if opt.Watch != nil {
 		defer opt.Watch(w)()
@@ -290,6 +290,7 @@ func (sc *Scenario) play(opt Options, sites bool) (*Result, error) {
 	s := newStage(simulate(w), opt.Seed, settings, opt.Stride)
 	res := s.run(sc, script, opt)
 	res.Strategy, res.Hash, res.Points = name, w.Hash(), w.Checkpoints()
+	res.Marks = append(res.Marks, rare(w.Buggified())...)
 	if rec != nil && rec.Dropped() == 0 {
 		res.Schedule = &Schedule{rec.Decisions(), rec.TieSeed()}
 	}

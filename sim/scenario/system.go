@@ -21,6 +21,7 @@ type System struct {
 	Requests []plan.Verb
 	// Demands are the properties that a plan can demand in its second phase.
 	Demands []plan.Verb
+	Disks   bool          // its nodes use Place.Disk, so that plans can say what disks do
 	Example string        // lines of a first plan, behind those with its names; may be empty
 	Limit   time.Duration // as in Scenario
 	Valid   func(number func(name string) int) error
@@ -84,7 +85,12 @@ func (y *System) Vocabulary() *plan.Vocabulary {
 	v.Verbs = append(v.Verbs, worldVerbs...)
 	i := slices.IndexFunc(v.Verbs, func(x plan.Verb) bool { return x.Name == "node" })
 	v.Verbs[i].Pairs = slices.Concat(v.Verbs[i].Pairs, y.Nodes)
-	for _, f := range faults {
+	all := faults
+	if y.Disks {
+		v.Verbs = append(v.Verbs, diskVerbs...)
+		all = slices.Concat(faults, storeFaults)
+	}
+	for _, f := range all {
 		v.Verbs = append(v.Verbs, f.Verb)
 	}
 	for _, r := range y.Requests {
