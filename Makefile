@@ -11,9 +11,9 @@ GO_MIN := 1.26
 TEST_FLAGS ?= -timeout 10m $(if $(CI),-count=1)
 RACE_FLAGS ?= -timeout 15m $(if $(CI),-count=1)
 
-# Where goroutines of ours meet: the real runtime, the real transport, the
+# Where goroutines of ours meet: the real runtime, the real transport, live runs, the
 # sweep's workers. Elsewhere one task runs at a time.
-CONCURRENT := /(rt|transport|sim/host)(/|$$)
+CONCURRENT := /(rt|transport|sim/host|sim/live)(/|$$)
 # These have no concurrency, and what they load is slow under the detector.
 SEQUENTIAL := /(simvet|internal/repo)(/|$$)
 

@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/maculamesh/macula/netsim"
@@ -86,9 +87,7 @@ func (n *Network) HealAll() {
 // netsim.ErrKilled, and returns how many there were.
 func (n *Network) Kill(a, b scenario.Host) int {
 	here, there := n.between(a, b), n.between(b, a)
-	for _, c := range append(here, there...) {
-		c.die(netsim.ErrKilled)
-	}
+	n.breakAll(netsim.ErrKilled, append(slices.Clone(here), there...)...)
 	killed := max(len(here), len(there))
 	n.fault(a.(*Host), "kill %d connections with %s", killed, b.Name())
 	return killed
@@ -141,9 +140,7 @@ const silence = time.Second
 func (n *Network) HalfOpen(a, b scenario.Host) int {
 	n.change(b, a, func(d *dir) { d.muteTill = time.Now().Add(silence) })
 	forgotten := n.between(b, a)
-	for _, c := range forgotten {
-		c.die(transport.ErrIdleTimeout)
-	}
+	n.breakAll(transport.ErrIdleTimeout, slices.Clone(forgotten)...)
 	n.fault(b.(*Host), "forget %d connections with %s", len(forgotten), a.Name())
 	return len(forgotten)
 }

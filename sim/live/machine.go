@@ -42,6 +42,7 @@ type life struct {
 var (
 	_ scenario.Machine = (*Machine)(nil)
 	_ rt.LockObserver  = (*Machine)(nil)
+	_ rt.Buggifier     = (*Machine)(nil)
 )
 
 func newMachine(w *World, name string) *Machine {

@@ -40,7 +40,7 @@ func (l *link) Dial(ctx context.Context, addr transport.Addr, want transport.Pee
 	}
 	c := l.adopt(q)
 	if l.h.fails || c.remote != nil && c.remote.fails {
-		c.die(transport.ErrHandshake)
+		w.net.breakAll(transport.ErrHandshake, c)
 	}
 	return c, nil
 }
@@ -151,7 +151,7 @@ func (x *listener) Accept(ctx context.Context) (transport.Conn, error) {
 		}
 		c := x.l.adopt(q)
 		if x.l.h.fails || c.remote != nil && c.remote.fails {
-			c.die(transport.ErrHandshake)
+			w.net.breakAll(transport.ErrHandshake, c)
 			continue
 		}
 		return c, nil
@@ -185,19 +185,21 @@ func (c *conn) over(cause error) {
 	n.conns = slices.DeleteFunc(n.conns, func(o *conn) bool { return o == c })
 }
 
-// die ends the connection by a fault.
-func (c *conn) die(why error) {
-	if c.ctx.Err() != nil {
-		return
+// breakAll ends connections by a fault. All of them have ended before the first
+// says so to its other end, which may be among them.
+func (n *Network) breakAll(why error, conns ...*conn) {
+	conns = slices.DeleteFunc(conns, func(c *conn) bool { return c.ctx.Err() != nil })
+	for _, c := range conns {
+		c.broken = why
+		c.over(why)
 	}
-	c.broken = why
-	c.over(why)
-	n := c.l.h.n
-	n.ending.Add(1)
-	go func() {
-		defer n.ending.Done()
-		c.inner.CloseWithError(0, "")
-	}()
+	for _, c := range conns {
+		n.ending.Add(1)
+		go func() {
+			defer n.ending.Done()
+			c.inner.CloseWithError(0, "")
+		}()
+	}
 }
 
 // sync takes notice of an end.

@@ -65,6 +65,8 @@ type World struct {
 	after    []func() error
 	every    []recount
 	net      *Network
+	buggify  sim.Buggify
+	points   map[string]*sim.BuggifyPoint // of buggify; for lookup, and sorted
 }
 
 type recount struct {
@@ -82,7 +84,7 @@ func New(cfg Config) *World {
 	}
 	w := &World{
 		cfg: cfg, begun: cfg.Runtime.Now(), wake: make(chan struct{}, 1),
-		byName: map[string]*Machine{}, streams: map[string]*rand.Rand{},
+		byName: map[string]*Machine{}, streams: map[string]*rand.Rand{}, points: map[string]*sim.BuggifyPoint{},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/maculamesh/macula/rt"
+	"github.com/maculamesh/macula/sim"
 	"github.com/maculamesh/macula/sim/scenario"
 	"github.com/maculamesh/macula/transport"
 )
@@ -389,5 +390,41 @@ func TestAMachineThatStandsStillDoesNothing(t *testing.T) {
 func wait(r rt.Runtime, cond func() bool) {
 	for !cond() {
 		rt.Sleep(context.Background(), r, time.Millisecond)
+	}
+}
+
+func TestRareThingsAreDoneOnPurpose(t *testing.T) {
+	w := newWorld(t)
+	m := w.Machine("m")
+	err := play(t, w, m, func() {
+		if rt.Buggify(m, "point") {
+			t.Error("a point fires that nobody has asked to")
+		}
+		w.SetBuggify(sim.Buggify{Active: 1_000_000, Fire: 1_000_000})
+		if !rt.Buggify(m, "point") || len(w.Buggified()) != 1 || w.Buggified()[0].Fired != 1 {
+			t.Errorf("it does not fire: %v", w.Buggified())
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASystemWithSimulatedDisksIsRefused(t *testing.T) {
+	_, err := scenario.PlayIn(newWorld(t), &scenario.Scenario{Name: "kept", System: &scenario.System{Name: "disks", Disks: true}}, scenario.Options{})
+	if err == nil || !strings.Contains(err.Error(), "cannot be played live") {
+		t.Error(err)
+	}
+}
+
+func TestALiveParameterIsADefault(t *testing.T) {
+	got := ""
+	s := &scenario.Scenario{
+		Name: "story", Params: []scenario.Param{{Name: "a", Default: "1"}, {Name: "b", Default: "1"}, {Name: "c", Default: "1"}},
+		Live: map[string]string{"a": "2", "b": "2"},
+		Play: func(s *scenario.Stage) { got = fmt.Sprint(s.Int("a"), s.Int("b"), s.Int("c"), s.Live()) },
+	}
+	if _, err := scenario.PlayIn(newWorld(t), s, scenario.Options{Set: map[string]string{"b": "3"}}); err != nil || got != "2 3 1 true" {
+		t.Errorf("%s, %v", got, err)
 	}
 }

@@ -1,8 +1,10 @@
 package scenario
 
 import (
+	"fmt"
 	"time"
 
+	"github.com/maculamesh/macula/sim"
 	"github.com/maculamesh/macula/sim/plan"
 )
 
@@ -11,6 +13,10 @@ type LiveWorld interface {
 	World
 	// Refuses says why a line of a plan is not possible there, or nothing.
 	Refuses(st *plan.Statement) string
+	// SetBuggify says how often code does something rare, and Buggified where
+	// it did.
+	SetBuggify(b sim.Buggify)
+	Buggified() []sim.BuggifyPoint
 }
 
 // PlayIn runs the scenario once in a world that is not simulated, which it
@@ -23,6 +29,9 @@ func PlayIn(w LiveWorld, sc *Scenario, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if sc.System != nil && sc.System.Disks {
+		return nil, fmt.Errorf("scenario %s: the disks of the system %s are simulated, so it cannot be played live", sc.Name, sc.System.Name)
+	}
 	if script != nil {
 		if err := refused(w, script); err != nil {
 			return nil, err
@@ -30,8 +39,10 @@ func PlayIn(w LiveWorld, sc *Scenario, opt Options) (*Result, error) {
 	}
 	s := newStage(w, opt.Seed, settings, opt.Stride)
 	s.live = true
+	w.SetBuggify(buggify(script))
 	res := s.run(sc, script, opt)
 	res.Live = true
+	res.Marks = append(res.Marks, rare(w.Buggified())...)
 	return res, nil
 }
 
