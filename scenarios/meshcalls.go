@@ -50,7 +50,7 @@ func (m *mesh) provide(a *actor, o offer) {
 	}
 	c := a.client
 	c.place.Go("advertise", func() {
-		for a.client == c && slices.Contains(a.provides, o) {
+		for a.client == c && c.client != nil && slices.Contains(a.provides, o) {
 			svc, err := c.advertise(o.name, h, o.ttl, false)
 			if err == nil {
 				a.recall[o.name] = svc.Withdraw

@@ -20,7 +20,7 @@ var (
 	meshNode  = plan.Field{Name: "node", Kind: plan.Node, Of: "node"}
 	aClient   = plan.Field{Name: "client", Kind: plan.Node, Of: "client"}
 	aService  = plan.Field{Name: "service", Kind: plan.Name, Domain: "service"}
-	expect    = plan.Field{Name: "expect", Kind: plan.Choice, Choices: []string{"anything", "answer", "error"}, Default: "anything", Doc: "what must come of it"}
+	expect    = plan.Field{Name: "expect", Kind: plan.Choice, Choices: []string{"anything", "answer", "error"}, Default: "anything", Doc: "what must come of it, as long as somebody has provided the service for five seconds"}
 	workField = plan.Field{Name: "work", Kind: plan.Duration, Default: "0s", Draw: "0s..200ms", Doc: "the longest time that a handler takes"}
 )
 
@@ -60,8 +60,39 @@ func meshSystem() *scenario.System {
 			{Name: "reachable", Doc: "every node and client has an answer from every service that is provided"},
 		},
 		Example: meshExample,
+		Check:   checkMesh,
 		Open:    openMesh,
 	}
+}
+
+// checkMesh refuses a client of a node that is not there, and the call of a
+// service that must answer and that nobody provides.
+func checkMesh(sc *plan.Script) error {
+	refuse := func(s *plan.Statement, format string, args ...any) error {
+		return &plan.Error{File: sc.Plan.File, Pos: s.Line.Pos(), Msg: fmt.Sprintf(format, args...)}
+	}
+	for _, n := range sc.Nodes {
+		if !n.Line.Has("of") {
+			continue
+		}
+		for _, name := range splitList(n.Line.Text("of")) {
+			if !slices.ContainsFunc(sc.Nodes, func(o plan.NodeDecl) bool { return o.Name == name && o.Kind == "node" }) {
+				return refuse(n.Line, "of=%s: there is no node of kind node that is called %s", n.Line.Text("of"), name)
+			}
+		}
+	}
+	lines := slices.Concat(sc.Timed, sc.Then)
+	for _, s := range lines {
+		if s.Verb.Name != "call" || s.Text("expect") != "answer" || !s.Has("service") {
+			continue
+		}
+		if !slices.ContainsFunc(lines, func(o *plan.Statement) bool {
+			return o.Verb.Name == "advertise" && o.Text("service") == s.Text("service")
+		}) {
+			return refuse(s, "call: %s must answer, and no line advertises it", s.Text("service"))
+		}
+	}
+	return nil
 }
 
 // mesh is a run of the system.

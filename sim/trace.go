@@ -47,6 +47,9 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
+// KindNames are the names of all kinds, in their order.
+func KindNames() []string { return append([]string(nil), kindNames[1:]...) }
+
 // KindByName returns the kind of that name.
 func KindByName(name string) (Kind, bool) {
 	for i, n := range kindNames {

@@ -155,7 +155,7 @@ func tracer(out io.Writer, on bool, names []string) (func(sim.Record), error) {
 	for _, name := range names {
 		k, ok := sim.KindByName(name)
 		if !ok {
-			return nil, fmt.Errorf("there is no kind of decision %q", name)
+			return nil, fmt.Errorf("there is no kind of decision %q; there are %s", name, strings.Join(sim.KindNames(), ", "))
 		}
 		kinds = append(kinds, k)
 	}

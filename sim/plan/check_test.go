@@ -40,7 +40,7 @@ func TestAPlanThatMakesNoSenseIsRefusedWithItsPlace(t *testing.T) {
 		{"at 1s crash m0", `p.plan:8:13: there is no node "m0"; did you mean n0?`},
 		{"at 1s crash server", `p.plan:8:13: there is no node "server"`},
 		{"at 1s crash \"n\\n\"", `p.plan:8:13: there is no node "n\n"; did you mean n0?`},
-		{"at 1s crash n*", `p.plan:8:13: there is no node "n*"; did you mean n0?`},
+		{"at 1s crash n*", `p.plan:8:13: n*: want the name of one node`},
 		{"at 1s leave n0", `p.plan:8:13: there is no node of kind client "n0"`},
 		{"at 1s leave e", `p.plan:8:13: there is no node of kind client "e"`},
 		{"at 1s ring n0,n9,n1", `p.plan:8:12: there is no node "n9"; did you mean n0?`},

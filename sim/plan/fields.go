@@ -199,6 +199,10 @@ func (c *checker) noNode(w Word, name, of string) error {
 	if c.byName[name] == perhaps {
 		return c.p.errorf(w.Pos, "the node %s is not there in every plan that is drawn from this one", quote(name))
 	}
+	several := func(n NodeDecl) bool { return matches(name, n.Name) }
+	if strings.Contains(name, ",") || slices.ContainsFunc(c.sc.Nodes, several) && of == "" {
+		return c.p.errorf(w.Pos, "%s: want the name of one node", quote(name))
+	}
 	kind := "node"
 	if of != "" {
 		kind = "node of kind " + of

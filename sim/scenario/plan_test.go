@@ -506,7 +506,7 @@ func TestAPlanThatMakesNoSenseRunsNothing(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"plan p\nnode a\n", `p.plan: no line says which system it is for: "system NAME"`},
 		{"system probes\nnode a\n", `p.plan: no line names the plan: "plan NAME"`},
-		{"plan p\nsystem tea\n", `p.plan: there is no system "tea"; there are [probes]`},
+		{"plan p\nsystem tea\n", `p.plan: there is no system "tea" here; there are probes`},
 		{"plan p\nsystem probes\nat 1s crash a\n", `p.plan:3:13: there is no node "a"`},
 		{"plan p\nsystem probes\nset m=1\n", `p.plan:3:5: the system probes has no parameter "m"; it has n, d`},
 		{"plan p\nsystem probes\nset n=x\n", `p.plan:3:7: n=x: want a whole number like 1, at least 0`},

@@ -137,12 +137,26 @@ func (f *Failure) Error() string {
 func (f *Failure) Unwrap() error { return f.Err }
 
 // Signature is what two failures have in common that are the same bug, as far
-// as words can tell: the property and what it saw, numbers aside.
+// as words can tell: the property and what it saw, numbers, durations and ids
+// aside.
 func (f *Failure) Signature() string {
-	return number.ReplaceAllString(f.Property+": "+f.Err.Error(), "#")
+	text := word.ReplaceAllStringFunc(f.Property+": "+f.Err.Error(), func(w string) string {
+		if len(w) >= shortestID && strings.ContainsAny(w, "0123456789") {
+			return "#"
+		}
+		return w
+	})
+	return number.ReplaceAllString(text, "#")
 }
 
-var number = regexp.MustCompile(`[0-9][0-9.]*(ns|µs|ms|s|m|h)?`)
+var (
+	word   = regexp.MustCompile(`[0-9a-z]+`)
+	number = regexp.MustCompile(`([0-9][0-9.]*(ns|µs|ms|s|m|h)?)+`)
+)
+
+// shortestID is how long a word with a digit in it is at least to be the id of
+// somebody, and not a name of a plan.
+const shortestID = 8
 
 // Interrupted is the property of a run that Options.Stop has ended.
 const Interrupted = "interrupted"

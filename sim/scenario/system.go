@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/maculamesh/macula/sim/plan"
@@ -123,7 +124,7 @@ func FromPlan(p *plan.Plan, systems ...*System) (*Scenario, error) {
 		}
 	}
 	if sys == nil {
-		return nil, &plan.Error{File: p.File, Msg: fmt.Sprintf("there is no system %q; there are %v", name, names)}
+		return nil, &plan.Error{File: p.File, Msg: fmt.Sprintf("there is no system %q here; there are %s", name, strings.Join(names, ", "))}
 	}
 	sc, err := plan.Check(p, sys.Vocabulary())
 	if err != nil {

@@ -136,7 +136,8 @@ const ui = {
     sized(o, o.clientWidth, o.clientHeight, ratio);
     for (const g of this.charts) sized(g.canvas, g.canvas.clientWidth, g.canvas.clientHeight, ratio);
     this.miniKey = "";
-    this.draw();
+    this.dirty = true;
+    this.paint(); // at once: a page that is not shown gets no frames
   },
 
   draw(follow) {
@@ -145,12 +146,16 @@ const ui = {
     this.asked = true;
     requestAnimationFrame(() => {
       this.asked = false;
-      if (this.dirty) this.view.paint($("base").getContext("2d"));
-      this.view.follow($("top").getContext("2d"));
-      this.overview();
-      for (const g of this.charts) this.chart(g);
-      this.dirty = false;
+      this.paint();
     });
+  },
+
+  paint() {
+    if (this.dirty) this.view.paint($("base").getContext("2d"));
+    this.view.follow($("top").getContext("2d"));
+    this.overview();
+    for (const g of this.charts) this.chart(g);
+    this.dirty = false;
   },
 
   chart(g) {
