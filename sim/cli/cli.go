@@ -218,10 +218,15 @@ func settings(set map[string]string) string {
 	return b.String()
 }
 
-type versionCmd struct{}
+type versionCmd struct {
+	JSON bool `help:"Print JSON." name:"json"`
+}
 
 // Run prints the version.
-func (*versionCmd) Run(a *App) error {
+func (c *versionCmd) Run(a *App) error {
+	if c.JSON {
+		return writeJSON(a.Stdout, map[string]string{"name": a.Name, "version": strings.TrimSpace(a.Version)})
+	}
 	fmt.Fprintf(a.Stdout, "%s %s\n", a.Name, strings.TrimSpace(a.Version))
 	return nil
 }

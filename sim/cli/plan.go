@@ -19,6 +19,7 @@ type planCmd struct {
 	Seed     *uint64           `help:"The seed; without it the plan is printed as it was written, with what it leaves open."`
 	Set      map[string]string `help:"Set a parameter: --set cap=100." placeholder:"KEY=VALUE"`
 	Verbs    string            `help:"Instead: what a plan for this system may say." placeholder:"SYSTEM"`
+	JSON     bool              `help:"Print JSON." name:"json"`
 }
 
 // Run prints a plan, or a vocabulary.
@@ -29,6 +30,9 @@ func (c *planCmd) Run(a *App) error {
 		}
 		for _, y := range a.Systems {
 			if y.Name == c.Verbs {
+				if c.JSON {
+					return writeJSON(a.Stdout, verbsJSON(y))
+				}
 				return printVerbs(a.Stdout, y)
 			}
 		}
@@ -57,8 +61,36 @@ func (c *planCmd) Run(a *App) error {
 			p.Set(name, c.Set[name])
 		}
 	}
+	if c.JSON {
+		return writeJSON(a.Stdout, planJSON{s.Name, s.System.Name, strings.Split(strings.TrimSuffix(p.String(), "\n"), "\n")})
+	}
 	_, err = io.WriteString(a.Stdout, p.String())
 	return err
+}
+
+type planJSON struct {
+	Scenario string   `json:"scenario"`
+	System   string   `json:"system"`
+	Plan     []string `json:"plan"`
+}
+
+type verbJSON struct {
+	Name  string `json:"name"`
+	Use   string `json:"use"` // head, fault, request or demand
+	Usage string `json:"usage"`
+	Doc   string `json:"doc"`
+}
+
+// verbsJSON is what a plan for a system may say.
+func verbsJSON(y *scenario.System) []verbJSON {
+	out := []verbJSON{}
+	voc := y.Vocabulary()
+	for i := range voc.Verbs {
+		v := &voc.Verbs[i]
+		use := [...]string{plan.Head: "head", plan.Fault: "fault", plan.Request: "request", plan.Demand: "demand"}[v.Use]
+		out = append(out, verbJSON{v.Name, use, v.Usage(), v.Doc})
+	}
+	return out
 }
 
 func systemNames(systems []*scenario.System) string {
@@ -105,6 +137,7 @@ func printVerbs(out io.Writer, y *scenario.System) error {
 type newCmd struct {
 	Name   string `arg:"" help:"Of the plan; the file is NAME.plan."`
 	System string `help:"What it is for; the first system of the program." placeholder:"NAME"`
+	JSON   bool   `help:"Print JSON." name:"json"`
 }
 
 // Run writes a first plan, which can be played as it is.
@@ -147,6 +180,9 @@ func (c *newCmd) Run(a *App) error {
 	}
 	if err := a.WriteFile(file, []byte(text)); err != nil {
 		return err
+	}
+	if c.JSON {
+		return writeJSON(a.Stdout, map[string]string{"file": file, "system": y.Name})
 	}
 	fmt.Fprintf(a.Stdout, "%s is written: edit it, and play it with\n  %s run %s\n  %s sweep %s --seeds 100\nWhat it may say: %s plan --verbs %s\n", file, a.command(), file, a.command(), file, a.command(), y.Name)
 	return nil

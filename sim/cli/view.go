@@ -19,6 +19,7 @@ type viewCmd struct {
 	Out      string            `help:"Where it goes, - for standard output; the name of the scenario and its seed." short:"o" placeholder:"FILE"`
 	Format   string            `help:"html for a browser, perfetto for ui.perfetto.dev, jsonl for diff and for other programs." enum:"html,perfetto,jsonl" default:"html"`
 	Records  int               `help:"Keep the last so many decisions; 400,000." placeholder:"N"`
+	JSON     bool              `help:"Print JSON." name:"json"`
 }
 
 // Run plays the run and draws it. A failing run is drawn like any other, and
@@ -50,6 +51,9 @@ func (c *viewCmd) Run(ctx context.Context, a *App) error {
 	}
 	if err := a.draw(out, c.Format, run); err != nil {
 		return err
+	}
+	if c.JSON {
+		return writeJSON(a.Stdout, drawn{out, c.Format, resultJSON(res, 0), len(run.Records), run.Cut, len(run.Machines)})
 	}
 	word := "held"
 	if !res.Held() {
@@ -114,9 +118,43 @@ func (a *App) drawTo(w io.Writer, name, format string, run *view.Run) error {
 	return nil
 }
 
+// drawn is what view has written.
+type drawn struct {
+	File      string  `json:"file"`
+	Format    string  `json:"format"`
+	Run       runJSON `json:"run"`
+	Decisions int     `json:"decisions"`
+	LeftOut   uint64  `json:"left_out"`
+	Machines  int     `json:"machines"`
+}
+
 type diffCmd struct {
-	A string `arg:"" help:"A trace: a file that view --format jsonl or run --trace FILE wrote."`
-	B string `arg:"" help:"The other one."`
+	A    string `arg:"" help:"A trace: a file that view --format jsonl or run --trace FILE wrote."`
+	B    string `arg:"" help:"The other one."`
+	JSON bool   `help:"Print JSON." name:"json"`
+}
+
+// differing is where two traces part.
+type differing struct {
+	Same     bool   `json:"same"`
+	Common   uint64 `json:"common"`             // decisions that are the same in both
+	Decision uint64 `json:"decision,omitempty"` // the first one that is not
+	A        string `json:"a,omitempty"`        // what each did then; empty when that trace was over
+	B        string `json:"b,omitempty"`
+}
+
+func differingOf(d *view.Difference, decisions int) differing {
+	if d == nil {
+		return differing{Same: true, Common: uint64(decisions)}
+	}
+	out := differing{Common: d.Common, Decision: d.Decision}
+	if d.A != nil {
+		out.A = d.A.String()
+	}
+	if d.B != nil {
+		out.B = d.B.String()
+	}
+	return out
 }
 
 // Run compares two traces. That they differ is exit code 1.
@@ -132,6 +170,12 @@ func (c *diffCmd) Run(a *App) error {
 		}
 	}
 	d := view.Diff(runs[0], runs[1])
+	if c.JSON {
+		if err := writeJSON(a.Stdout, differingOf(d, len(runs[0].Records))); err != nil || d == nil {
+			return err
+		}
+		return outcome(Violated)
+	}
 	if d == nil {
 		fmt.Fprintf(a.Stdout, "the traces are the same: %d decisions, hash %016x\n", len(runs[0].Records), runs[0].Hash)
 		return nil
