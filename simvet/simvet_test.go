@@ -104,7 +104,7 @@ func TestDefaultScope(t *testing.T) {
 		}
 	}
 	for _, path := range []string{
-		"rt/realrt", "rt/rttest", "sim/host", "transport/quic", "transport/transporttest",
+		"rt/realrt", "rt/rttest", "sim/host", "sim/live", "sim/simrun", "transport/quic", "transport/transporttest",
 		"node/ident/keyfile", "store/dir", "cmd/maculanode", "bench/peers", "simvet",
 	} {
 		if simvet.Checked(path) || !simvet.Exempt(path) {
