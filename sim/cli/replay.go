@@ -89,6 +89,9 @@ func (f *failure) diverged(r *scenario.Result) string {
 		}
 		same = p.Event
 	}
+	if same == 0 {
+		return fmt.Sprintf("it diverged, and is too short for a checkpoint that would say where; the code has changed since version %s", f.Version)
+	}
 	return fmt.Sprintf("it diverged after event %d; the code has changed since version %s", same, f.Version)
 }
 

@@ -30,7 +30,7 @@ func TestReplaySaysHowTheRunRelatesToItsFile(t *testing.T) {
 	d.want(t, "replay "+file+" --kinds fault", cli.Usage, "--trace")
 
 	// As if the code had changed.
-	d.want(t, edit(`\n "hash": "[0-9a-f]+"`, "\n \"hash\": \"0123456789abcdef\""), cli.Violated, "the same failure by another path: it diverged after event")
+	d.want(t, edit(`\n "hash": "[0-9a-f]+"`, "\n \"hash\": \"0123456789abcdef\""), cli.Violated, "the same failure by another path: it diverged, and is too short")
 	d.want(t, edit(`"counted: `, `"uncounted: `), cli.Violated, "another failure; with version v0 it was: uncounted: ")
 	d.want(t, edit(`"within 1s counted"`, `"within 1s answered"`), cli.Held, "it holds now; with version v0 it was: counted: ")
 

@@ -17,7 +17,7 @@ type Schedule struct {
 }
 
 // Strategies are the names that Options.Strategy may have, for messages.
-const Strategies = "random, fifo, urw, pct as pct:DEPTH or pct:DEPTH:STEPS, and exhaustive:DEVIATIONS:NUMBER"
+const Strategies = "random, fifo, urw, pct as pct:DEPTH or pct:DEPTH:STEPS, and exhaustive:DEVIATIONS:NUMBER; sweep takes exhaustive:DEVIATIONS"
 
 // strategy returns the scheduler that the options ask for. For urw that takes
 // a run: it goes by what the tasks did in another one.
