@@ -31,12 +31,6 @@ func (s *Stage) SetLinks(l Link) {
 // LAN is a link within a data centre: a fifth of a millisecond, with jitter.
 func LAN() Link { return Link{Latency: 200 * time.Microsecond, Jitter: 100 * time.Microsecond} }
 
-// WAN is a link between two of them: 20 ms with jitter, and one packet in a
-// hundred lost.
-func WAN() Link {
-	return Link{Latency: 20 * time.Millisecond, Jitter: 5 * time.Millisecond, Loss: 10_000}
-}
-
 // Cut loses every packet from one place to another, until Heal or HealAll.
 func (s *Stage) Cut(from, to *Place) { s.net.Cut(from.host, to.host) }
 
