@@ -187,7 +187,11 @@ func TestALineThatIsTakenOutLeavesWhatTheOthersDraw(t *testing.T) {
 			}
 		}
 	})
-	if compared < 500 {
+	least := 500
+	if testing.Short() { // rapid draws a fifth then
+		least = 100
+	}
+	if compared < least {
 		t.Errorf("only %d lines were compared", compared)
 	}
 }
