@@ -30,7 +30,13 @@ func (l Leak) String() string {
 // are not among them.
 func (w *World) Leaks() []Leak {
 	var found []Leak
-	timers := w.timersByMachine()
+	// One pass over the heap for all machines.
+	timers := make([][]*timer, len(w.machines)+1)
+	for i := range w.heap.items {
+		if t := w.heap.items[i].t; t.m != nil && t.kind != timerReady {
+			timers[t.m.id] = append(timers[t.m.id], t)
+		}
+	}
 	for _, m := range w.machines {
 		found = append(found, m.leaks(timers[m.id])...)
 	}
@@ -45,23 +51,18 @@ func (m *Machine) Leaks() []Leak {
 			timers = append(timers, t)
 		}
 	}
-	for _, t := range m.heldTimers {
-		if t.kind != timerReady {
-			timers = append(timers, t)
-		}
-	}
-	slices.SortFunc(timers, func(a, b *timer) int { return cmp.Compare(a.seq, b.seq) })
 	return m.leaks(timers)
 }
 
-func (m *Machine) leaks(timers []*timer) []Leak {
+// leaks is what is there of the machine; pending are its timers in the heap.
+func (m *Machine) leaks(pending []*timer) []Leak {
 	var found []Leak
 	for _, t := range m.tasksByAge() {
 		if t != m.w.running {
 			found = append(found, Leak{m.name, "task", t.name, t.site.or(t.f), t.waiting()})
 		}
 	}
-	for _, t := range timers {
+	for _, t := range m.byAge(pending) {
 		found = append(found, t.leak())
 	}
 	for n := m.hooks.head; n != nil; n = n.next {
@@ -75,24 +76,16 @@ func (m *Machine) leaks(timers []*timer) []Leak {
 	return found
 }
 
-// timersByMachine returns the pending timers, oldest first, by the number of
-// their machine. Those for which a slow task waits are the task's.
-func (w *World) timersByMachine() [][]*timer {
-	by := make([][]*timer, len(w.machines)+1)
-	for i := range w.heap.items {
-		if t := w.heap.items[i].t; t.m != nil && t.kind != timerReady {
-			by[t.m.id] = append(by[t.m.id], t)
+// byAge returns the timers of the machine, those that it holds among them,
+// oldest first. Those for which a slow task waits are the task's.
+func (m *Machine) byAge(timers []*timer) []*timer {
+	for _, t := range m.heldTimers {
+		if t.kind != timerReady {
+			timers = append(timers, t)
 		}
 	}
-	for _, m := range w.machines {
-		for _, t := range m.heldTimers {
-			if t.kind != timerReady {
-				by[m.id] = append(by[m.id], t)
-			}
-		}
-		slices.SortFunc(by[m.id], func(a, b *timer) int { return cmp.Compare(a.seq, b.seq) })
-	}
-	return by
+	slices.SortFunc(timers, func(a, b *timer) int { return cmp.Compare(a.seq, b.seq) })
+	return timers
 }
 
 func (t *timer) leak() Leak {

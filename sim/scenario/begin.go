@@ -107,7 +107,7 @@ func beginRing(p *performance, r *Request) func() {
 	var pairs [][2]*Place
 	for i, a := range nodes {
 		for j, b := range nodes {
-			if d := (i - j + len(nodes)) % len(nodes); d > 1 && d < len(nodes)-1 {
+			if apartInRing(i, j, len(nodes)) {
 				pairs = append(pairs, [2]*Place{a.Place, b.Place})
 			}
 		}

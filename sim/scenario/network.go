@@ -70,14 +70,20 @@ func (s *Stage) OneWay(from, to []*Place) {
 // the one before it and the one after it, and the last to the first. Other
 // places are not touched.
 func (s *Stage) Ring(places []*Place) {
-	n := len(places)
 	for i, a := range places {
 		for j, b := range places {
-			if d := (i - j + n) % n; d > 1 && d < n-1 {
+			if apartInRing(i, j, len(places)) {
 				s.Cut(a, b)
 			}
 		}
 	}
+}
+
+// apartInRing reports whether the i-th and the j-th of n in a ring are neither
+// the same nor neighbours.
+func apartInRing(i, j, n int) bool {
+	d := (i - j + n) % n
+	return d > 1 && d < n-1
 }
 
 // Hold makes packets wait at the end of the link from one place to another;
