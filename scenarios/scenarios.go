@@ -11,13 +11,18 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/maculamesh/macula/sim/plan"
 	"github.com/maculamesh/macula/sim/scenario"
 )
 
-//go:embed plans/*.plan
+//go:embed plans/*.plan plans/catalogue/*.plan
 var plans embed.FS
+
+// Catalogue is the group of the scenarios that replay faults of other systems,
+// one for each.
+const Catalogue = "catalogue"
 
 // names are the plans in the order in which they are listed.
 var names = []string{"pool-bound", "pool-order", "client-limit", "service-ttl", "stream-cleanup", "caller-death", "mesh-4", "swarm", "swarm-10"}
@@ -36,31 +41,47 @@ var live = map[string]map[string]string{
 	"client-limit": {"limit": "20", "clients": "30", "full-limit": "0"},
 }
 
-// All returns the scenarios in the order in which they are listed.
+// All returns the scenarios in the order in which they are listed: those of the
+// node itself, and those of the catalogue by their numbers.
 func All() []*scenario.Scenario {
 	systems := Systems()
 	var out []*scenario.Scenario
 	for _, name := range names {
-		file := "plans/" + name + ".plan"
-		text, err := plans.ReadFile(file)
-		if err != nil {
-			panic(err)
-		}
-		p, err := plan.Parse(name+".plan (embedded)", text)
-		if err != nil {
-			panic(err)
-		}
-		s, err := scenario.FromPlan(p, systems...)
-		if err != nil {
-			panic(err)
-		}
-		if s.Name != name {
-			panic(fmt.Sprintf("%s is the plan %s", file, s.Name))
-		}
+		s := embedded("plans", name, systems)
 		s.Live = live[name]
 		out = append(out, s)
 	}
+	files, err := plans.ReadDir("plans/" + Catalogue)
+	if err != nil {
+		panic(err)
+	}
+	for _, f := range files { // sorted
+		s := embedded("plans/"+Catalogue, strings.TrimSuffix(f.Name(), ".plan"), systems)
+		s.Group = Catalogue
+		out = append(out, s)
+	}
 	return out
+}
+
+// embedded is the scenario of a plan that is part of the program.
+func embedded(dir, name string, systems []*scenario.System) *scenario.Scenario {
+	file := name + ".plan"
+	text, err := plans.ReadFile(dir + "/" + file)
+	if err != nil {
+		panic(err)
+	}
+	p, err := plan.Parse(file+" (embedded)", text)
+	if err != nil {
+		panic(err)
+	}
+	s, err := scenario.FromPlan(p, systems...)
+	if err != nil {
+		panic(err)
+	}
+	if s.Name != name {
+		panic(fmt.Sprintf("%s is the plan %s", file, s.Name))
+	}
+	return s
 }
 
 // act is a request of a system whose nodes play a part of their own: it is for

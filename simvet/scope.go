@@ -59,7 +59,7 @@ func (s *settings) Checked(path string) bool {
 func defaults() *settings {
 	return &settings{
 		scope: Patterns{
-			"node/...", "client/...", "sim/...", "netsim/...", "scenarios/...", "properties/...",
+			"node/...", "client/...", "sim/...", "netsim/...", "load/...", "scenarios/...", "properties/...",
 			"rt/...", "mono/...", "transport/...", "store/...", "examples/...",
 		},
 		exempt: Patterns{

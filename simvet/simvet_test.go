@@ -96,7 +96,7 @@ func TestScopeIsConfigurable(t *testing.T) {
 // What is below a checked directory is checked, unless it is exempt by name.
 func TestDefaultScope(t *testing.T) {
 	for _, path := range []string{
-		"node", "node/wire", "node/pool/sub", "client", "sim", "sim/plan", "netsim", "scenarios/mesh",
+		"node", "node/wire", "node/pool/sub", "client", "sim", "sim/plan", "netsim", "scenarios/mesh", "load/churn",
 		"properties", "rt", "mono", "transport", "node/ident", "store", "sim/store", "examples/lease",
 	} {
 		if !simvet.Checked(path) {

@@ -24,15 +24,20 @@ type layer struct {
 // Tests may import anything.
 var layers = []layer{
 	{"commands", simvet.Patterns{"cmd/...", "internal/...", "bench/..."},
-		[]string{"analyzer", "properties", "scenarios", "node", "framework", "engine", "adapters", "suites", "netsim", "shell", "rt", "transport", "store", "leaves", "mono"}},
+		[]string{"analyzer", "properties", "scenarios", "load", "node", "framework", "engine", "adapters", "suites", "netsim", "shell", "rt", "transport", "store", "leaves", "mono"}},
 
 	{"properties", simvet.Patterns{"properties/..."},
-		[]string{"scenarios", "node", "framework", "engine", "adapters", "suites", "netsim", "shell", "rt", "transport", "store", "leaves", "mono"}},
+		[]string{"scenarios", "load", "node", "framework", "engine", "adapters", "suites", "netsim", "shell", "rt", "transport", "store", "leaves", "mono"}},
+
+	// Workloads that play in simulation and over real connections alike: they
+	// take their world as an argument, as a node does.
+	{"load", simvet.Patterns{"load/..."},
+		[]string{"node", "rt", "transport", "leaves", "mono"}},
 
 	// No shell: a scenario builds nodes by node.New with other Deps, so what
 	// is simulated is what is deployed.
 	{"scenarios", simvet.Patterns{"scenarios/..."},
-		[]string{"node", "framework", "engine", "adapters", "netsim", "rt", "transport", "store", "leaves", "mono"}},
+		[]string{"load", "node", "framework", "engine", "adapters", "netsim", "rt", "transport", "store", "leaves", "mono"}},
 
 	// An example shows what the simulator does for a protocol that is not
 	// macula's: it knows no node, and the protocol itself no simulator.

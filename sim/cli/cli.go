@@ -164,11 +164,21 @@ func (a *App) find(name string) (*scenario.Scenario, error) {
 		return scenario.FromPlan(p, a.Systems...)
 	}
 	var names []string
+	var begin []*scenario.Scenario // with that number
 	for _, s := range a.Scenarios {
 		if s.Name == name {
 			return s, nil
 		}
+		if strings.HasPrefix(s.Name, name+"-") && s.Group != "" {
+			begin = append(begin, s)
+		}
 		names = append(names, s.Name)
+		if s.Group != "" {
+			names = append(names, s.Group)
+		}
+	}
+	if len(begin) == 1 {
+		return begin[0], nil
 	}
 	if strings.HasSuffix(name, ".json") {
 		return nil, fmt.Errorf("%s is no scenario; replay plays failure files", name)
@@ -179,34 +189,83 @@ func (a *App) find(name string) (*scenario.Scenario, error) {
 	return nil, fmt.Errorf("there is no scenario %q; %s list shows them", name, a.Name)
 }
 
-// chosen returns the scenarios of a name, all for "all".
+// chosen returns the scenarios of a name: those of a group for the group's, and
+// all for "all".
 func (a *App) chosen(name string) ([]*scenario.Scenario, error) {
 	if name == "all" {
 		return a.Scenarios, nil
+	}
+	if group := a.group(name); len(group) > 0 {
+		return group, nil
 	}
 	s, err := a.find(name)
 	return []*scenario.Scenario{s}, err
 }
 
-type listCmd struct {
-	JSON bool `help:"Print JSON." name:"json"`
+// group is the scenarios of a group; those in none for the empty name.
+func (a *App) group(name string) []*scenario.Scenario {
+	var out []*scenario.Scenario
+	for _, s := range a.Scenarios {
+		if s.Group == name {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
-// Run prints the scenarios with their parameters.
+type listCmd struct {
+	Scenario string `arg:"" optional:"" help:"Name of a scenario or of a group: say all there is to say of these."`
+	JSON     bool   `help:"Print JSON." name:"json"`
+}
+
+// Run prints the scenarios with their parameters, and of groups how many there
+// are.
 func (c *listCmd) Run(a *App) error {
-	if c.JSON {
-		return writeJSON(a.Stdout, listed(a.Scenarios))
+	list := a.Scenarios
+	if c.Scenario != "" {
+		var err error
+		if list, err = a.chosen(c.Scenario); err != nil {
+			return err
+		}
 	}
-	for _, s := range a.Scenarios {
-		fmt.Fprintf(a.Stdout, "%-16s %s\n", s.Name, s.Shows)
-		for _, p := range s.Params {
-			fmt.Fprintf(a.Stdout, "%16s   --set %s=%s: %s\n", "", p.Name, p.Default, p.Doc)
+	if c.JSON {
+		return writeJSON(a.Stdout, listed(list))
+	}
+	var groups []string
+	for _, s := range list {
+		if s.Group != "" && c.Scenario == "" {
+			if !slices.Contains(groups, s.Group) {
+				groups = append(groups, s.Group)
+			}
+			continue
 		}
-		if len(s.Live) > 0 {
-			fmt.Fprintf(a.Stdout, "%16s   live:%s\n", "", settings(s.Live))
-		}
+		a.introduce(s)
+	}
+	for _, g := range groups {
+		fmt.Fprintf(a.Stdout, "%-16s a group of %d scenarios; \"%s list %s\" shows them\n", g, len(a.group(g)), a.command(), g)
 	}
 	return nil
+}
+
+// introduce prints what a scenario is.
+func (a *App) introduce(s *scenario.Scenario) {
+	fmt.Fprintf(a.Stdout, "%-16s %s\n", s.Name, s.Shows)
+	more := func(key, text string) {
+		if text != "" {
+			fmt.Fprintf(a.Stdout, "%16s   %s: %s\n", "", key, text)
+		}
+	}
+	more("trigger", s.Trigger)
+	more("invariant", s.Invariant)
+	for _, url := range s.Sources {
+		more("source", url)
+	}
+	for _, p := range s.Params {
+		more(fmt.Sprintf("--set %s=%s", p.Name, p.Default), p.Doc)
+	}
+	if len(s.Live) > 0 {
+		more("live", strings.TrimSpace(settings(s.Live)))
+	}
 }
 
 // settings are values of parameters in a line.

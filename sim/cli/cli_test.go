@@ -117,6 +117,11 @@ func app(out, errs *bytes.Buffer) *cli.App {
 				runs++
 				s.Mark(fmt.Sprint("run ", runs))
 			}},
+			{
+				Name: "F1-first", Group: "faults", Shows: "a member of a group", Trigger: "a trigger", Invariant: "an invariant",
+				Sources: []string{"https://example.org/1"}, Play: func(*scenario.Stage) {},
+			},
+			{Name: "F2-second", Group: "faults", Shows: "another one", Play: func(*scenario.Stage) {}},
 		},
 	}
 }
@@ -140,7 +145,14 @@ func TestExitCodes(t *testing.T) {
 
 		{"list", cli.Held, "a violation"},
 		{"list --json", cli.Held, `"name":"good"`},
-		{"list good", cli.Usage, "good"},
+		{"list good", cli.Held, "--set n=1"},
+		{"list", cli.Held, "a group of 2"},
+		{"list faults", cli.Held, "source: https://example.org/1"},
+		{"list --json F1", cli.Held, `"trigger":"a trigger"`},
+		{"list goo", cli.Usage, "good"},
+		{"run F1", cli.Held, "F1-first"},
+		{"sweep faults --seeds 2", cli.Held, "F2-second"},
+		{"sweep fault --seeds 2", cli.Usage, "faults"},
 		{"version", cli.Held, "v0"},
 
 		{"run good", cli.Held, "held"},
@@ -237,7 +249,7 @@ func TestExitCodes(t *testing.T) {
 func TestARunAsJSON(t *testing.T) {
 	_, out, _ := run("run", "all", "--json")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if len(lines) != 6 {
+	if len(lines) != 8 {
 		t.Fatalf("%d lines:\n%s", len(lines), out)
 	}
 	for i, line := range lines {
@@ -253,7 +265,7 @@ func TestARunAsJSON(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatalf("%v: %s", err, line)
 		}
-		if r.Hash == "" || r.Held != (r.Failure == nil) || r.Held != (i == 0 || i == 2 || i == 3 || i == 5) {
+		if r.Hash == "" || r.Held != (r.Failure == nil) || r.Held != (i != 1 && i != 4) {
 			t.Errorf("line %d: %s", i, line)
 		}
 		if i == 1 && (r.Failure.Property != "it holds" || r.Failure.Saw != "it does not") {

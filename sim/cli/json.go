@@ -19,16 +19,23 @@ type paramJSON struct {
 }
 
 type scenarioJSON struct {
-	Name   string            `json:"name"`
-	Shows  string            `json:"shows"`
-	Params []paramJSON       `json:"params"`
-	Live   map[string]string `json:"live,omitempty"` // what is set when it is played live
+	Name      string            `json:"name"`
+	Group     string            `json:"group,omitempty"`
+	Shows     string            `json:"shows"`
+	Trigger   string            `json:"trigger,omitempty"`
+	Invariant string            `json:"invariant,omitempty"`
+	Sources   []string          `json:"sources,omitempty"`
+	Params    []paramJSON       `json:"params"`
+	Live      map[string]string `json:"live,omitempty"` // what is set when it is played live
 }
 
 func listed(all []*scenario.Scenario) []scenarioJSON {
 	out := []scenarioJSON{}
 	for _, s := range all {
-		one := scenarioJSON{Name: s.Name, Shows: s.Shows, Params: []paramJSON{}, Live: s.Live}
+		one := scenarioJSON{
+			Name: s.Name, Group: s.Group, Shows: s.Shows, Trigger: s.Trigger, Invariant: s.Invariant, Sources: s.Sources,
+			Params: []paramJSON{}, Live: s.Live,
+		}
 		for _, p := range s.Params {
 			one.Params = append(one.Params, paramJSON(p))
 		}

@@ -14,7 +14,7 @@ import (
 
 // choice is what run and verify have in common.
 type choice struct {
-	Scenario string            `arg:"" help:"Name of a scenario, a file with a plan, or all."`
+	Scenario string            `arg:"" help:"Name of a scenario or of a group, a file with a plan, or all."`
 	Set      map[string]string `help:"Set a parameter of the scenario: --set cap=100." placeholder:"KEY=VALUE"`
 	Strategy string            `help:"The scheduler: random, fifo, urw (every order alike), pct:DEPTH:STEPS (few changes in the right places), and exhaustive:DEVIATIONS of a sweep." default:"random" placeholder:"NAME"`
 	JSON     bool              `help:"Print JSON, a line for each run." name:"json"`

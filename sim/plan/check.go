@@ -9,6 +9,9 @@ import (
 var Core = []Verb{
 	{Name: "plan", Doc: "names the plan", Args: []Field{{Name: "name", Kind: Name}}},
 	{Name: "shows", Doc: "says in one line what the plan is there to show", Args: []Field{{Name: "text", Kind: Text}}},
+	{Name: "trigger", Doc: "says what sets off the fault that the plan replays", Args: []Field{{Name: "text", Kind: Text}}},
+	{Name: "invariant", Doc: "says what catches it", Args: []Field{{Name: "text", Kind: Text}}},
+	{Name: "source", Doc: "names the thread or page that the fault comes from, once for each", Args: []Field{{Name: "url", Kind: Text}}},
 	{Name: "system", Doc: "chooses what is simulated, and with it the vocabulary", Args: []Field{{Name: "name", Kind: Name}}},
 	{Name: "set", Doc: "sets limits and other parameters of the system; a range is drawn", Open: true},
 	{Name: "sometimes", Doc: "names what some run of a sweep must meet", Args: []Field{{Name: "mark", Kind: Text, Many: true, Least: 1}}},

@@ -34,6 +34,12 @@ func (c *checker) place(s *Statement) error {
 		return once(&sc.Name, "name")
 	case s.Verb.Name == "shows":
 		return once(&sc.Shows, "text")
+	case s.Verb.Name == "trigger":
+		return once(&sc.Trigger, "text")
+	case s.Verb.Name == "invariant":
+		return once(&sc.Invariant, "text")
+	case s.Verb.Name == "source":
+		sc.Sources = append(sc.Sources, s.Text("url"))
 	case s.Verb.Name == "system":
 		return once(&sc.System, "name")
 	case s.Verb.Name == "sometimes":

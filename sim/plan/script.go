@@ -12,8 +12,12 @@ type Script struct {
 	Name   string
 	Shows  string
 	System string
-	Nodes  []NodeDecl
-	Set    []Setting
+	// Of a fault that happened elsewhere: what set it off, what catches it, and
+	// where that can be read.
+	Trigger, Invariant string
+	Sources            []string
+	Nodes              []NodeDecl
+	Set                []Setting
 	// Sometimes names the marks that some run of a sweep has to meet.
 	Sometimes []Word
 	Calm      time.Duration // the border of the phases; 0 when the plan does not say

@@ -28,14 +28,19 @@ import (
 // Scenario is one story.
 type Scenario struct {
 	Name   string
+	Group  string        // of scenarios that are chosen by one name; may be empty
 	Shows  string        // what it shows, in one line
 	Params []Param       // what can be set
-	Limit  time.Duration // virtual time after which a story that goes on has failed; 0 is one hour
+	Limit  time.Duration // virtual time after which a story that goes on has failed, of a plan counted from calm on; 0 is one hour
 	// Valid says what of the parameters together makes no sense; may be nil.
 	Valid func(number func(name string) int) error
 	// Sometimes names the marks that have to be met in some seed of a sweep: a
 	// story that never meets them shows less than it says.
 	Sometimes []string
+	// Of a scenario that replays what happened elsewhere: what set it off, what
+	// catches it, and where it can be read.
+	Trigger, Invariant string
+	Sources            []string
 	// Live is what is set when the scenario is played live, and the command line
 	// does not say otherwise: what takes a moment in simulation can be hours.
 	Live map[string]string
@@ -319,6 +324,9 @@ func (s *Stage) run(sc *Scenario, script *plan.Script, opt Options) *Result {
 	limit := sc.Limit
 	if limit == 0 {
 		limit = time.Hour
+	}
+	if script != nil {
+		limit += script.Calm // which a plan may put as late as it likes
 	}
 	over := false
 	s.director.Go("scenario", func() {

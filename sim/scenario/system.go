@@ -137,7 +137,7 @@ func FromPlan(p *plan.Plan, systems ...*System) (*Scenario, error) {
 	}
 	out := &Scenario{
 		Name: sc.Name, Shows: sc.Shows, Limit: sys.Limit, Valid: sys.Valid, Plan: p, System: sys,
-		Params: slices.Clone(sys.Params),
+		Params: slices.Clone(sys.Params), Trigger: sc.Trigger, Invariant: sc.Invariant, Sources: sc.Sources,
 	}
 	if out.Name == "" {
 		return nil, &plan.Error{File: p.File, Msg: "no line names the plan: \"plan NAME\""}

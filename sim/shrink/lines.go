@@ -18,7 +18,7 @@ func (x *shrinker) after() {
 	failed := x.result.Failure.At
 	p := x.best.Plan.Clone()
 	p.Lines = slices.DeleteFunc(p.Lines, func(l plan.Line) bool {
-		return l.Verb.Text == "" || l.Verb.Text == "shows" || l.Verb.Text == "sometimes"
+		return slices.Contains([]string{"", "shows", "trigger", "invariant", "source", "sometimes"}, l.Verb.Text)
 	})
 	for i := range p.Lines {
 		p.Lines[i].Comment = ""
