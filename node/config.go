@@ -50,6 +50,8 @@ type Config struct {
 	Ledger    ledger.Config
 }
 
+const defaultHandshakes = 64
+
 // Deps is the world of a node. Only these differ between production and
 // simulation.
 type Deps struct {
@@ -77,7 +79,7 @@ func (c Config) withDefaults(d Deps) (Config, error) {
 		}
 		seen[p.ID] = true
 	}
-	c.Handshakes = cmp.Or(c.Handshakes, 64)
+	c.Handshakes = cmp.Or(c.Handshakes, defaultHandshakes)
 	c.CleanupBatch = cmp.Or(c.CleanupBatch, 1000)
 	c.CleanupInterval = cmp.Or(c.CleanupInterval, 60*time.Second)
 	c.IdleAfter = cmp.Or(c.IdleAfter, 10*time.Minute)

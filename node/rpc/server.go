@@ -4,6 +4,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -41,6 +42,13 @@ type ServerConfig struct {
 	RetryAfter  time.Duration // told to a caller that is over the limit; 100 ms
 }
 
+// WithDefaults returns c with every zero field set.
+func (c ServerConfig) WithDefaults() ServerConfig {
+	c.MaxHandlers = cmp.Or(c.MaxHandlers, 10_000)
+	c.RetryAfter = cmp.Or(c.RetryAfter, 100*time.Millisecond)
+	return c
+}
+
 // ServerDeps is the world of a server.
 type ServerDeps struct {
 	Runtime rt.Runtime
@@ -74,12 +82,7 @@ type ServerCounts struct {
 
 // NewServer returns a server.
 func NewServer(cfg ServerConfig, deps ServerDeps) *Server {
-	if cfg.MaxHandlers == 0 {
-		cfg.MaxHandlers = 10_000
-	}
-	if cfg.RetryAfter == 0 {
-		cfg.RetryAfter = 100 * time.Millisecond
-	}
+	cfg = cfg.WithDefaults()
 	return &Server{
 		r: deps.Runtime, cfg: cfg, deps: deps, group: rt.NewGroup(deps.Runtime), mu: rt.NewMutex(deps.Runtime),
 		locals: bounded.NewMap[uint64, context.CancelCauseFunc]("local calls", cfg.MaxHandlers),
@@ -130,7 +133,8 @@ func (r *running) serve() {
 const noReturn = fault.Internal
 
 // Local runs a handler of this node for a caller of this node, under the same
-// limits, and waits until it returns or ctx ends.
+// limits, and waits until it returns or ctx ends. For a call that has passed a
+// node it waits until the handler returns.
 func (s *Server) Local(ctx context.Context, h Handler, req *Request) ([]byte, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
@@ -155,7 +159,13 @@ func (s *Server) Local(ctx context.Context, h Handler, req *Request) ([]byte, er
 		s.exit()
 		return nil, fault.New("serve", fault.Draining, "the node is shutting down")
 	}
-	if err := done.Wait(ctx); err != nil {
+	wait := ctx
+	if req.Hops > 0 {
+		// Whoever asked holds a place while this runs. Given back earlier, it
+		// would let somebody who takes back each call have every handler.
+		wait = context.Background()
+	}
+	if err := done.Wait(wait); err != nil {
 		return nil, &fault.Error{Op: "rpc.Call", Kind: fault.KindOf(err), Executed: true, Err: err}
 	}
 	err, executed := outcome(res.err)
