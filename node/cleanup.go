@@ -14,10 +14,18 @@ type CleanupStats struct {
 	LastAt  time.Duration // when it ended, since the start of the node
 }
 
-// cleanupLoop runs the cleanup at its interval until the node stops.
+// cleanupLoop runs the cleanup at its interval until the node stops, and tells
+// the registry more often than that that the node runs.
 func (n *Node) cleanupLoop() {
-	for rt.Sleep(n.ctx, n.r, n.cfg.CleanupInterval) == nil {
-		n.Cleanup()
+	n.registry.Beat()
+	beat := n.cfg.Registry.Pause / 2
+	next := n.r.Now().Add(n.cfg.CleanupInterval)
+	for rt.Sleep(n.ctx, n.r, min(beat, next.Sub(n.r.Now()))) == nil {
+		n.registry.Beat()
+		if next.Reached(n.r.Now()) {
+			n.Cleanup()
+			next = n.r.Now().Add(n.cfg.CleanupInterval)
+		}
 	}
 }
 

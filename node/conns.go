@@ -93,7 +93,7 @@ func (n *Node) serveConn(conn transport.Conn, places *rt.Semaphore) {
 	if l.Hello().Role == wire.RolePeer {
 		n.servePeer(ctx, l, release)
 	} else {
-		n.serveClient(l, release)
+		n.serveClient(ctx, l, release)
 	}
 }
 
@@ -105,7 +105,12 @@ func (n *Node) servePeer(ctx context.Context, l *link.Link, release func()) {
 		return
 	}
 	release() // from here on it is one of those who wait for room in the pool
-	slot, err := n.pool.Admit(ctx, l)
+	// Who dies at the door waits no longer, and nobody makes room for it.
+	door, leave := n.r.WithCancelCause(ctx)
+	stay := n.r.AfterDone(l.Context(), func() { leave(fault.CallerGone) })
+	slot, err := n.pool.Admit(door, l)
+	stay()
+	leave(nil)
 	if err != nil {
 		if fault.KindOf(err) == fault.Overload {
 			n.mark("refused while full")
@@ -170,9 +175,13 @@ func (p *peerControl) Frame(l *link.Link, kind byte, payload []byte) error {
 }
 
 // GoneAway implements link.Control. A peer that shuts down takes its services
-// with it; one that has evicted us has not.
+// with it; one that has evicted us has not. A goodbye that comes when the peer
+// has started anew is not about what it provides now.
 func (p *peerControl) GoneAway(l *link.Link, why fault.Kind) {
 	p.slot.Leave()
+	if now, ok := p.n.pool.Lookup(l.Peer()); ok && now.Incarnation() != l.Incarnation() {
+		return
+	}
 	if why == fault.Draining {
 		p.n.registry.Drop(registry.Owner{ID: l.Peer()})
 	}
@@ -180,8 +189,8 @@ func (p *peerControl) GoneAway(l *link.Link, why fault.Kind) {
 
 // serveClient admits a client and serves it. When it leaves, everything that
 // its session owns leaves with it.
-func (n *Node) serveClient(l *link.Link, release func()) {
-	s, older, err := n.clients.Admit(l.Peer(), l)
+func (n *Node) serveClient(ctx context.Context, l *link.Link, release func()) {
+	s, older, err := n.admitClient(ctx, l)
 	if err != nil {
 		if fault.KindOf(err) == fault.Overload {
 			n.mark("refused while full")
@@ -208,6 +217,29 @@ func (n *Node) serveClient(l *link.Link, release func()) {
 	n.log.Info("client attached", "client", ident.Short(l.Peer()), "addr", l.RemoteAddr().String())
 	err = l.Run(&clientControl{n: n, s: s}, nil)
 	n.log.Info("client left", "client", ident.Short(l.Peer()), "reason", err)
+}
+
+// admitClient gives a client its session. An id that changes hands too often
+// keeps the session that it has for as long as that is alive: two machines
+// with one key would else throw each other out for ever.
+func (n *Node) admitClient(ctx context.Context, l *link.Link) (s, older *session, err error) {
+	for {
+		s, older, err = n.clients.Admit(l.Peer(), l, older)
+		if fault.KindOf(err) != fault.Superseded {
+			return s, older, err
+		}
+		probe, cancel := n.r.WithTimeout(ctx, n.cfg.Pool.ProbeTimeout)
+		alive := older.Conn.Alive(probe)
+		cancel()
+		if alive {
+			n.clients.Disputed()
+			n.log.Warn("two machines have the key of a client", "client", ident.String(l.Peer()), "addr", l.RemoteAddr().String(), "other", older.Conn.RemoteAddr().String())
+			return nil, nil, err
+		}
+		if ctx.Err() != nil {
+			return nil, nil, fault.Wrap("node", context.Cause(ctx))
+		}
+	}
 }
 
 func (n *Node) isDraining() bool {

@@ -124,7 +124,7 @@ func (s *Service) Withdraw() {
 func (s *Service) remove() {
 	n := s.n
 	n.services.Delete(s.name, s)
-	if n.registry.Remove(s.name, n.deps.ID, n.self(), s.version) {
+	if n.registry.Remove(s.name, n.deps.ID, n.self(), 0, s.version) {
 		n.withdrawIfLast(s.name)
 	}
 }
@@ -182,6 +182,9 @@ type CallOptions struct {
 func (n *Node) Call(ctx context.Context, name string, body []byte, opt CallOptions) ([]byte, error) {
 	if err := wire.ValidName(name); err != nil {
 		return nil, fault.New("node.Call", fault.Invalid, "%v", err)
+	}
+	if most := n.cfg.Link.MaxBody; len(body) > most { // as a peer would say; a service of this node is no exception
+		return nil, fault.New("node.Call", fault.TooLarge, "the body has %d bytes, the limit is %d", len(body), most)
 	}
 	return n.caller.Call(ctx, &rpc.Request{Name: name, Body: body, Caller: n.deps.ID, Idempotent: opt.Idempotent})
 }
@@ -249,7 +252,7 @@ func (c *clientControl) Frame(l *link.Link, kind byte, payload []byte) error {
 		if err != nil {
 			return err
 		}
-		if c.n.registry.Remove(w.Name, c.s.ID, c.owner(), w.Version) {
+		if c.n.registry.Remove(w.Name, c.s.ID, c.owner(), c.s.Conn.Incarnation(), w.Version) {
 			c.n.withdrawIfLast(w.Name)
 		}
 	default:
@@ -287,7 +290,7 @@ func (c *clientControl) advertise(name string, version uint64, ttl time.Duration
 func (n *Node) longest(name string) time.Duration {
 	var room [8]*registry.Entry[rpc.Handler]
 	var ttl time.Duration
-	now := n.r.Now()
+	now := n.registry.Now()
 	for _, e := range n.registry.Lookup(name, room[:0]) {
 		if e.IsLocal {
 			ttl = max(ttl, e.Expires.Sub(now))
@@ -318,7 +321,7 @@ func (n *Node) resolve(name string, buf []rpc.Provider) []rpc.Provider {
 // known lists the providers of a name for a peer that asks: this node for
 // all that it and its clients provide, others by what they said.
 func (n *Node) known(name string, buf []wire.Provider) []wire.Provider {
-	now := n.r.Now()
+	now := n.registry.Now()
 	here := false
 	var room [8]*registry.Entry[rpc.Handler]
 	for _, e := range n.registry.Lookup(name, room[:0]) {
@@ -350,15 +353,27 @@ func (n *Node) learn(f discovery.Found) error {
 	return err
 }
 
-func (n *Node) unlearn(name string, provider transport.PeerID, version uint64) {
-	n.registry.Remove(name, provider, registry.Owner{ID: provider}, version)
+func (n *Node) unlearn(name string, provider transport.PeerID, epoch, version uint64) {
+	n.registry.Remove(name, provider, registry.Owner{ID: provider}, epoch, version)
 }
 
 // peerConn is a pooled connection in use by one call.
 type peerConn struct{ slot *peerSlot }
 
+// Call implements rpc.Conn. A call that was not taken because another
+// connection to the peer has replaced this one goes on over that: two dials
+// that cross cost nobody a call.
 func (c peerConn) Call(ctx context.Context, req *link.Request) ([]byte, error) {
-	return c.slot.Conn.Call(ctx, req)
+	body, err := c.slot.Conn.Call(ctx, req)
+	if fault.KindOf(err) != fault.Draining || fault.Executed(err) {
+		return body, err
+	}
+	next, none := c.slot.Another(ctx)
+	if none != nil {
+		return body, err
+	}
+	defer next.Done()
+	return next.Conn.Call(ctx, req)
 }
 
 func (c peerConn) Done() { c.slot.Done() }

@@ -7,6 +7,7 @@ import (
 	"github.com/maculamesh/macula/node/clients"
 	"github.com/maculamesh/macula/node/discovery"
 	"github.com/maculamesh/macula/node/ident"
+	"github.com/maculamesh/macula/node/ledger"
 	"github.com/maculamesh/macula/node/pool"
 	"github.com/maculamesh/macula/node/registry"
 	"github.com/maculamesh/macula/node/rpc"
@@ -28,6 +29,7 @@ type Status struct {
 	Discovery discovery.Stats
 	Transport transport.Stats
 	Cleanup   CleanupStats
+	Ledger    ledger.Stats
 	Leases    int // of the ledger
 	Services  int // advertised by this process and renewed by it
 }
@@ -39,10 +41,10 @@ func (n *Node) Status() Status {
 		ID: n.deps.ID, Realm: n.cfg.Realm,
 		Pool: n.pool.Stats(), Clients: n.clients.Stats(), Registry: n.registry.Stats(),
 		Server: n.server.Counts(), Caller: n.caller.Counts(), Discovery: n.discovery.Stats(),
-		Transport: n.deps.Transport.Stats(), Leases: n.ledger.Leases(),
+		Transport: n.deps.Transport.Stats(), Ledger: n.ledger.Stats(),
 		Uptime: n.r.Now().Sub(n.started),
 	}
-	s.Services = n.services.Len()
+	s.Leases, s.Services = s.Ledger.Leases, n.services.Len()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s.Addr, s.Draining, s.Cleanup = n.addr, n.draining, n.cleanup
@@ -57,6 +59,8 @@ type PeerInfo struct {
 	CallsOut      int // ours in flight
 	CallsIn       int // the peer's in flight
 	Client        bool
+	Queued        int // bytes that wait to be written to it
+	QueueLimit    int
 	Served, Asked uint64
 }
 
@@ -66,7 +70,8 @@ func (n *Node) Peers() []PeerInfo {
 	for _, l := range n.pool.Conns() {
 		c := l.Counts()
 		ours, theirs := l.Calls()
-		out = append(out, PeerInfo{ID: l.Peer(), Addr: l.RemoteAddr(), Dialled: l.Dialled(), CallsOut: ours, CallsIn: theirs, Served: c.Served, Asked: c.Calls})
+		queued, most := l.Queued()
+		out = append(out, PeerInfo{ID: l.Peer(), Addr: l.RemoteAddr(), Dialled: l.Dialled(), CallsOut: ours, CallsIn: theirs, Queued: queued, QueueLimit: most, Served: c.Served, Asked: c.Calls})
 	}
 	return out
 }
@@ -77,7 +82,8 @@ func (n *Node) Clients() []PeerInfo {
 	for _, s := range n.clients.Sessions() {
 		c := s.Conn.Counts()
 		ours, theirs := s.Conn.Calls()
-		out = append(out, PeerInfo{ID: s.ID, Addr: s.Conn.RemoteAddr(), Client: true, CallsOut: ours, CallsIn: theirs, Served: c.Served, Asked: c.Calls})
+		queued, most := s.Conn.Queued()
+		out = append(out, PeerInfo{ID: s.ID, Addr: s.Conn.RemoteAddr(), Client: true, CallsOut: ours, CallsIn: theirs, Queued: queued, QueueLimit: most, Served: c.Served, Asked: c.Calls})
 	}
 	return out
 }
@@ -93,7 +99,7 @@ type ServiceInfo struct {
 
 // Services lists what the node knows to be provided, here and elsewhere.
 func (n *Node) Services() []ServiceInfo {
-	now := n.r.Now()
+	now := n.registry.Now()
 	var out []ServiceInfo
 	for _, e := range n.registry.Entries() {
 		out = append(out, ServiceInfo{Name: e.Name, Provider: e.Provider, Addr: e.Addr, Local: e.IsLocal, Left: e.Expires.Sub(now)})
@@ -147,8 +153,9 @@ func (n *Node) Audit() error {
 			return fmt.Errorf("registry: an entry belongs to a session of %s that is gone", ident.Short(o.ID))
 		}
 	}
-	if next := n.registry.NextExpiry(); next.Add(n.cfg.CleanupInterval + auditSlack).Reached(n.r.Now()) {
-		return fmt.Errorf("registry: an entry has expired %v ago and is still held", n.r.Now().Sub(next))
+	now := n.registry.Now()
+	if next := n.registry.NextExpiry(); next.Add(n.cfg.CleanupInterval + auditSlack).Reached(now) {
+		return fmt.Errorf("registry: an entry has expired %v ago and is still held", now.Sub(next))
 	}
 	for _, audit := range []func() error{n.discovery.Audit, n.caller.Audit, n.services.Audit} {
 		if err := audit(); err != nil {

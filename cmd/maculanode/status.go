@@ -100,8 +100,8 @@ func done(out io.Writer, s *control.Status) {
 	fmt.Fprintf(w, "registry\tnames %d, owners %d; added %d, refreshed %d, stale %d, refused %d, removed %d, expired %d\n",
 		g.Names, g.Owners, g.Added, g.Refreshed, g.Stale, g.Refused, g.Removed, g.Expired)
 	fmt.Fprintf(w, "answered\tserved %d, refused %d, panics %d\n", s.Server.Served, s.Server.Refused, s.Server.Panics)
-	fmt.Fprintf(w, "called\tok %d, failed %d (deadline %d, cancelled %d, not found %d), failovers %d, lookups %d (%d shared)\n",
-		r.OK, r.Failed, r.Deadline, r.Cancelled, r.NotFound, r.Failovers, r.Lookups, r.Shared)
+	fmt.Fprintf(w, "called\tok %d, failed %d (deadline %d, cancelled %d, not found %d), failovers %d (%d without a budget), lookups %d (%d shared), providers left out %d times\n",
+		r.OK, r.Failed, r.Deadline, r.Cancelled, r.NotFound, r.Failovers, r.NoBudget, r.Lookups, r.Shared, r.Ejections)
 	fmt.Fprintf(w, "discovery\tnames %d, peers %d, asking %d; sent %d, heard %d, questions %d\n",
 		d.Names, d.Peers, d.Asks, d.Sent, d.Heard, d.Questions)
 	fmt.Fprintf(w, "cleanup\truns %d, removed %d, last took %v\n", s.Cleanup.Runs, s.Cleanup.Removed, seconds(s.Cleanup.Last))

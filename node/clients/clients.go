@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/maculamesh/macula/node/backoff"
 	"github.com/maculamesh/macula/node/bounded"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/rt"
@@ -20,12 +21,14 @@ import (
 // Config holds the limits. Zero fields take the default beside them.
 type Config struct {
 	Limit      int           // attached clients; 10,000
+	Takeovers  int           // how often in a minute a newer session takes over without a look whether the older one is alive; 3: two machines with one key would do it for ever
 	RetryAfter time.Duration // told to a client that finds no place, plus up to as much again; 5 s, so that refused ones do not return at once together
 }
 
 // WithDefaults returns c with every zero field set.
 func (c Config) WithDefaults() Config {
 	c.Limit = cmp.Or(c.Limit, 10_000)
+	c.Takeovers = cmp.Or(c.Takeovers, 3)
 	c.RetryAfter = cmp.Or(c.RetryAfter, 5*time.Second)
 	return c
 }
@@ -35,6 +38,8 @@ type Session[C any] struct {
 	ID   transport.PeerID
 	Ref  bounded.Ref // the session: unique for the life of the table
 	Conn C
+
+	turns *backoff.Rate // of the id: how often a newer session took over lately; nil as long as none has
 }
 
 // Table holds the sessions. All methods are safe for concurrent use and none
@@ -53,6 +58,7 @@ type Counts struct {
 	Admitted   uint64
 	Refused    uint64
 	Superseded uint64
+	Disputed   uint64 // takeovers that were refused because the older session is alive
 	Left       uint64
 	Peak       int // most attached at a time
 }
@@ -66,16 +72,32 @@ func New[C any](r rt.Runtime, cfg Config) *Table[C] {
 // Admit attaches a client. An older session of the same id is superseded in
 // the same step, full table or not, and returned: the caller ends it. When the
 // table is full the error is Overload with a retry-after.
-func (t *Table[C]) Admit(id transport.PeerID, c C) (s, older *Session[C], err error) {
+//
+// When the id has changed hands too often lately the error is Superseded, with
+// the time after which it may again, and older is the session that stays
+// unless it gives no sign of life: then the caller calls again with it as
+// dead.
+func (t *Table[C]) Admit(id transport.PeerID, c C, dead *Session[C]) (s, older *Session[C], err error) {
 	s = &Session[C]{ID: id, Conn: c}
+	now := t.r.Now()
 	t.mu.Lock()
 	older, _, _ = t.byID.Get(id, 0)
+	if older != nil && older != dead && older.turns != nil {
+		if wait := older.turns.Wait(now); wait > 0 {
+			t.mu.Unlock()
+			return nil, older, &fault.Error{Op: "clients.Admit", Kind: fault.Superseded, Detail: "another session of this id is alive, and they take turns: two machines have the key", RetryAfter: wait}
+		}
+	}
 	s.Ref, err = t.byID.Put(id, s, 0)
 	if err == nil {
 		t.counts.Admitted++
 		t.counts.Peak = max(t.counts.Peak, t.byID.Len())
 		if older != nil {
 			t.counts.Superseded++
+			if s.turns = older.turns; s.turns == nil {
+				s.turns = backoff.NewRate(t.cfg.Takeovers, time.Minute)
+			}
+			s.turns.Note(now)
 		}
 	} else {
 		t.counts.Refused++
@@ -86,6 +108,13 @@ func (t *Table[C]) Admit(id transport.PeerID, c C) (s, older *Session[C], err er
 		return nil, nil, &fault.Error{Op: "clients.Admit", Kind: fault.Overload, Detail: fmt.Sprintf("all %d places are taken", t.cfg.Limit), RetryAfter: t.cfg.RetryAfter + jitter}
 	}
 	return s, older, nil
+}
+
+// Disputed counts a takeover that was refused: the older session is alive.
+func (t *Table[C]) Disputed() {
+	t.mu.Lock()
+	t.counts.Disputed++
+	t.mu.Unlock()
 }
 
 // Remove detaches a session and reports whether it was attached: a superseded

@@ -35,6 +35,8 @@ type machine struct {
 	last   bounded.Ref
 	counts clients.Counts
 	next   int
+	most   int                      // takeovers in a minute; no time passes
+	turns  map[transport.PeerID]int // takeovers since the id was last not attached
 }
 
 func (x *machine) find(id transport.PeerID) int {
@@ -44,8 +46,18 @@ func (x *machine) find(id transport.PeerID) int {
 func (x *machine) Admit(t *rapid.T) {
 	id := client(rapid.ByteRange(1, 7).Draw(t, "id"))
 	x.next++
-	s, older, err := x.table.Admit(id, x.next)
 	i := x.find(id)
+	var dead *session
+	if i >= 0 && rapid.Bool().Draw(t, "dead") {
+		dead = x.live[i]
+	}
+	s, older, err := x.table.Admit(id, x.next, dead)
+	if i >= 0 && dead == nil && x.turns[id] >= x.most {
+		if s != nil || older != x.live[i] || !errors.Is(err, fault.Superseded) || fault.RetryAfter(err) != time.Minute {
+			t.Fatalf("one turn too many: %v, %v, %v, want Superseded in favour of %v", s, older, err, x.live[i])
+		}
+		return
+	}
 	if i < 0 && len(x.live) == x.limit {
 		x.counts.Refused++
 		after := fault.RetryAfter(err)
@@ -60,11 +72,13 @@ func (x *machine) Admit(t *rapid.T) {
 	}
 	x.last = s.Ref
 	if i < 0 {
+		delete(x.turns, id)
 		if older != nil {
 			t.Fatalf("Admit(%d) supersedes %+v, which is not attached", id[0], older)
 		}
 	} else {
 		x.counts.Superseded++
+		x.turns[id]++
 		if older != x.live[i] {
 			t.Fatalf("Admit(%d) supersedes %+v, want %+v", id[0], older, x.live[i])
 		}
@@ -119,8 +133,8 @@ func (x *machine) Check(t *rapid.T) {
 
 func TestATableIsWhatAListOfSessionsWouldBe(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x := &machine{limit: rapid.IntRange(1, 5).Draw(t, "limit"), retry: time.Second}
-		w, table := newTable(clients.Config{Limit: x.limit, RetryAfter: x.retry})
+		x := &machine{limit: rapid.IntRange(1, 5).Draw(t, "limit"), retry: time.Second, most: rapid.IntRange(1, 4).Draw(t, "takeovers"), turns: map[transport.PeerID]int{}}
+		w, table := newTable(clients.Config{Limit: x.limit, RetryAfter: x.retry, Takeovers: x.most})
 		defer w.Close()
 		x.table = table
 		t.Repeat(map[string]func(*rapid.T){
@@ -134,7 +148,7 @@ func TestOfAHundredAndFiftyClientsFiftyAreRefused(t *testing.T) {
 	defer w.Close()
 	waits := map[time.Duration]bool{}
 	for i := range byte(150) {
-		_, _, err := table.Admit(client(i), int(i))
+		_, _, err := table.Admit(client(i), int(i), nil)
 		if i < 100 && err != nil {
 			t.Fatalf("client %d: %v", i, err)
 		}
@@ -157,9 +171,9 @@ func TestOfAHundredAndFiftyClientsFiftyAreRefused(t *testing.T) {
 func TestAClientThatComesBackFindsItsPlaceInAFullTable(t *testing.T) {
 	w, table := newTable(clients.Config{Limit: 2})
 	defer w.Close()
-	first, _, _ := table.Admit(client(1), 1)
-	table.Admit(client(2), 2)
-	second, older, err := table.Admit(client(1), 3)
+	first, _, _ := table.Admit(client(1), 1, nil)
+	table.Admit(client(2), 2, nil)
+	second, older, err := table.Admit(client(1), 3, nil)
 	if err != nil || older != first {
 		t.Fatalf("%+v, %v", older, err)
 	}

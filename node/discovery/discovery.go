@@ -25,7 +25,9 @@ type Link interface {
 	Context() context.Context
 	// Send puts a frame on the control stream, waiting for room.
 	Send(ctx context.Context, frame func(buf []byte) []byte) error
-	// Tell does so without waiting.
+	// Drained waits until no frame waits to be written on the control stream.
+	Drained(ctx context.Context) error
+	// Tell puts a frame there without waiting.
 	Tell(frame func(buf []byte) []byte) error
 }
 
@@ -73,7 +75,7 @@ type Deps struct {
 	// Learn is told what a peer says; an error says why it was not kept.
 	Learn func(f Found) error
 	// Unlearn is told that a peer no longer provides name.
-	Unlearn func(name string, provider transport.PeerID, version uint64)
+	Unlearn func(name string, provider transport.PeerID, epoch, version uint64)
 	// Known appends who provides name as far as this node knows, itself
 	// included, for the answer to a question.
 	Known func(name string, buf []wire.Provider) []wire.Provider
@@ -85,7 +87,7 @@ type Config struct {
 	Peers     int           // connected peers that are told; 2,048
 	Asks      int           // questions in flight; 1,024
 	Fanout    int           // peers that are asked one question; 8
-	Forget    time.Duration // how long a withdrawn name is remembered, to tell peers; 60 s
+	Forget    time.Duration // how long a withdrawn name is remembered, to tell peers, when its advertisement would have ended; 60 s
 	SendBatch int           // announcements sent between two looks at the table; 64
 }
 

@@ -25,7 +25,7 @@ func (d *Told) Frame(l Link, kind byte, payload []byte) (bool, error) {
 		if w.Provider != l.Peer() {
 			return true, fault.New("discovery", fault.Protocol, "a withdrawal for somebody else")
 		}
-		d.deps.Unlearn(w.Name, w.Provider, w.Version)
+		d.deps.Unlearn(w.Name, w.Provider, l.Incarnation(), w.Version)
 		return true, nil
 	case wire.KindQuery:
 		q, err := wire.ParseQuery(payload)

@@ -79,11 +79,15 @@ func (d *Told) Advertise(n string, ttl time.Duration) error {
 func (d *Told) Withdraw(n string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if old, _, ok := d.names.Get(n, d.r.Now()); !ok || old.gone {
+	now := d.r.Now()
+	old, _, ok := d.names.Get(n, now)
+	if !ok || old.gone {
 		return
 	}
 	d.version++
-	d.change(&name{name: n, version: d.version, gone: true}, d.r.Now().Add(d.cfg.Forget))
+	// A peer that was away meanwhile believes in the name for as long as it was
+	// told that it may.
+	d.change(&name{name: n, version: d.version, gone: true}, max(now, old.until).Add(d.cfg.Forget))
 }
 
 // change records what is new of a name, at the end of the table, and wakes
@@ -133,6 +137,11 @@ func (d *Told) tell(p *peer) {
 		if rt.Buggify(d.r, "discovery: tell late") {
 			rt.Sleep(p.link.Context(), d.r, 10*time.Millisecond)
 		}
+		// Behind what a slow peer has not read yet a change would only wait,
+		// and the next one of the same name with it.
+		if p.link.Drained(p.link.Context()) != nil {
+			return // the link ends, and the peer leaves the table with it
+		}
 		batch := d.next(p)
 		if len(batch) == 0 {
 			return
@@ -140,7 +149,7 @@ func (d *Told) tell(p *peer) {
 		addr := d.deps.Addr()
 		for _, n := range batch {
 			if p.link.Send(p.link.Context(), func(buf []byte) []byte { return d.frame(buf, n, addr) }) != nil {
-				return // the link ends, and the peer leaves the table with it
+				return
 			}
 		}
 	}

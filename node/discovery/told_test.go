@@ -39,6 +39,8 @@ func (l *link) RemoteAddr() transport.Addr { return addr(l.peer.id) }
 func (l *link) Incarnation() uint64        { return 1 }
 func (l *link) Context() context.Context   { return l.ctx }
 
+func (l *link) Drained(context.Context) error { return nil }
+
 func (l *link) Send(ctx context.Context, frame func([]byte) []byte) error {
 	if err := rt.Sleep(ctx, l.x.m, l.slow); err != nil {
 		return err
@@ -128,7 +130,7 @@ func (m *member) keep(f discovery.Found) error {
 	return nil
 }
 
-func (m *member) drop(name string, provider transport.PeerID, version uint64) {
+func (m *member) drop(name string, provider transport.PeerID, _, version uint64) {
 	if m.learn[name][provider] <= version {
 		delete(m.learn[name], provider)
 	}

@@ -3,16 +3,22 @@ package link
 import (
 	"context"
 	"fmt"
+	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/maculamesh/macula/node/wire"
+	"github.com/maculamesh/macula/transport"
 )
 
 // Audit recounts the tables of the link: every call of ours has a deadline
 // that has not passed by more than the slack, and so has every call of the
-// peer that is not cancelled yet.
+// peer that is not cancelled yet. No more bytes wait for the peer than may.
 func (l *Link) Audit(slack time.Duration) error {
 	now := l.r.Now()
+	if held, most := l.Queued(); held > most {
+		return fmt.Errorf("link: %d bytes wait to be written, the limit is %d", held, most)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.pending != nil {
@@ -36,28 +42,51 @@ func (l *Link) Audit(slack time.Duration) error {
 // Incarnation is the number that the peer chose when it started.
 func (l *Link) Incarnation() uint64 { return l.hello.Session }
 
-// Alive asks the peer for a sign of life and waits for it until ctx ends.
+// Alive asks the peer for a sign of life and waits for it until ctx ends. The
+// answer can be late when the link is full: whatever else arrives meanwhile is
+// a sign of life too.
 func (l *Link) Alive(ctx context.Context) bool {
 	if l.greeted.Wait(ctx) != nil { // the peer takes nothing but a welcome yet
 		return false
 	}
+	before := l.heard.Load()
 	l.mu.Lock()
 	l.pings++
 	id := l.pings
 	l.mu.Unlock()
 	if l.Send(ctx, func(b []byte) []byte { return wire.AppendPing(b, id) }) != nil {
-		return false
+		return l.ctx.Err() == nil && l.heard.Load() > before
 	}
 	for {
 		l.mu.Lock()
 		answered := l.ponged >= id
 		ev := l.pong
 		l.mu.Unlock()
-		if answered {
+		switch {
+		case answered:
 			return true
-		}
-		if l.ctx.Err() != nil || ev.Wait(ctx) != nil {
+		case l.ctx.Err() != nil:
 			return false
+		case ev.Wait(ctx) != nil:
+			return l.heard.Load() > before
 		}
 	}
+}
+
+// heard counts what is read from a stream of the peer.
+type heard struct {
+	io.Reader
+	n *atomic.Uint64
+}
+
+// Read implements io.Reader.
+func (h heard) Read(b []byte) (int, error) {
+	n, err := h.Reader.Read(b)
+	h.n.Add(uint64(n))
+	return n, err
+}
+
+// readFrames returns a reader of the frames of a stream of the peer.
+func (l *Link) readFrames(s transport.Stream, limit int) *wire.Reader {
+	return wire.NewReader(heard{s, &l.heard}, limit)
 }

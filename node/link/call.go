@@ -115,7 +115,9 @@ func (l *Link) register(budget time.Duration, abort context.CancelCauseFunc) (*p
 	}
 	var p *pending
 	if n := len(l.spare); n > 0 {
-		p, l.spare = l.spare[n-1], l.spare[:n-1]
+		p = l.spare[n-1]
+		l.spare[n-1] = nil // a large call does not come back, and would be held here with its context
+		l.spare = l.spare[:n-1]
 	} else {
 		p = &pending{wake: l.r.NewParker()}
 	}
@@ -217,7 +219,7 @@ func (l *Link) openCalls() (transport.Stream, error) {
 // link: it ends in no other way.
 func (l *Link) readAnswers(s transport.Stream) {
 	defer s.Close()
-	rd := wire.NewReader(s, wire.MaxFrame)
+	rd := l.readFrames(s, wire.MaxFrame)
 	for {
 		kind, payload, err := rd.Next()
 		if err == nil {
@@ -252,7 +254,7 @@ func (l *Link) onAnswer(kind byte, payload []byte) error {
 }
 
 func remoteFault(e wire.Error) *fault.Error {
-	return &fault.Error{Op: "call", Kind: e.Kind, Detail: e.Message, RetryAfter: e.RetryAfter, Remote: true, Executed: e.Executed}
+	return &fault.Error{Op: "call", Kind: e.Kind, Detail: wire.Printable(e.Message), RetryAfter: e.RetryAfter, Remote: true, Executed: e.Executed}
 }
 
 // notSent explains why a call could not be put on the wire.

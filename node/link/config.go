@@ -21,7 +21,7 @@ type Config struct {
 
 	HelloTimeout time.Duration // from the end of the handshake to admission; 5 s, as a dial has
 	FirstByte    time.Duration // an accepted stream that says nothing for this long is reset; 5 s
-	WriteTimeout time.Duration // a write that the peer does not read for this long ends the link; 10 s
+	WriteTimeout time.Duration // a peer that takes less than 16 KiB, or all that waits, in this time loses the link; 10 s
 	DrainTimeout time.Duration // a GOAWAY that is not acknowledged for this long ends the link, when no call is in flight; 2 s: many round trips
 	MaxCalls     int           // calls that the peer may have in flight here; 1024: told in the hello
 	MaxBody      int           // bytes of one request or reply; 1 MiB

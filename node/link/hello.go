@@ -61,7 +61,7 @@ func (l *Link) sayHello(s transport.Stream, role wire.Role) error {
 	if _, err := s.Write(frame); err != nil {
 		return err
 	}
-	rd := wire.NewReader(s, wire.MaxControl)
+	rd := l.readFrames(s, wire.MaxControl)
 	kind, payload, err := rd.Next()
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (l *Link) hearHello(s transport.Stream) error {
 	if first[0] != wire.StreamControl {
 		return fault.New("link.Accept", fault.Protocol, "the first stream has type %d, not control", first[0])
 	}
-	rd := wire.NewReader(s, wire.MaxControl)
+	rd := l.readFrames(s, wire.MaxControl)
 	kind, payload, err := rd.Next()
 	if err != nil {
 		return err

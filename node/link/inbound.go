@@ -35,14 +35,16 @@ type Inbound struct {
 // serveCalls reads the peer's calls from its shared stream. It never waits
 // for anything but the next frame.
 func (l *Link) serveCalls(s transport.Stream, rd *wire.Reader) error {
+	w := newWriter(l, s)
 	l.mu.Lock()
-	second := l.serving
-	l.serving = true
+	second := l.answers != nil
+	if !second {
+		l.answers = w
+	}
 	l.mu.Unlock()
 	if second {
 		return fault.New("link", fault.Protocol, "a second shared stream for calls")
 	}
-	w := newWriter(l, s)
 	var names wire.Names
 	for {
 		kind, payload, err := rd.Next()
@@ -166,8 +168,12 @@ func (in *Inbound) Answer(body []byte, err error, executed bool) {
 		l.mu.Lock()
 		l.counts.Gone++
 		l.mu.Unlock()
+		if in.own != nil { // nor for the end of the stream, which its caller may leave as it is
+			in.own.CancelWrite(codeCancelled)
+			in.own.CancelRead(codeCancelled)
+		}
 	} else if werr := l.answer(in, in.out, in.id, body, err, executed); werr != nil {
-		l.log.Debug("answer not sent", "err", werr)
+		l.fail(werr) // a call whose answer is dropped would wait for its deadline
 	}
 	l.release(in)
 }

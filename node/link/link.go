@@ -12,6 +12,7 @@ package link
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/maculamesh/macula/mono"
 	"github.com/maculamesh/macula/node/bounded"
@@ -63,22 +64,23 @@ type Link struct {
 	cancel  context.CancelCauseFunc
 	group   *rt.Group
 	control *writer
-	reader  *wire.Reader // of the control stream
-	calls   *writer      // the shared stream for our calls, opened by the first one
-	greeted *rt.Event    // the peer may hear of us: of an accepted link after the welcome
-	acked   *rt.Event    // the peer has acknowledged our GOAWAY
-	quiet   *rt.Event    // after a GOAWAY in either direction: no call of ours is left
-	ended   *rt.Event    // Run is over, or the link never ran
+	reader  *wire.Reader  // of the control stream
+	heard   atomic.Uint64 // bytes read from streams of the peer
+	calls   *writer       // the shared stream for our calls, opened by the first one
+	greeted *rt.Event     // the peer may hear of us: of an accepted link after the welcome
+	acked   *rt.Event     // the peer has acknowledged our GOAWAY
+	quiet   *rt.Event     // after a GOAWAY in either direction: no call of ours is left
+	ended   *rt.Event     // Run is over, or the link never ran
 
 	mu       rt.Mutex
 	usage    Usage
 	handler  Control
 	nextID   uint64
-	lastSeen uint64 // highest call id of the peer that was taken
-	away     bool   // we sent GOAWAY
-	told     bool   // the peer sent GOAWAY
-	dead     error  // why the link ended
-	serving  bool   // the peer has opened its shared stream
+	lastSeen uint64  // highest call id of the peer that was taken
+	away     bool    // we sent GOAWAY
+	told     bool    // the peer sent GOAWAY
+	dead     error   // why the link ended
+	answers  *writer // of the peer's shared stream, once it has opened it
 	pending  *bounded.Map[uint64, *pending]
 	inbound  *bounded.Map[uint64, *Inbound]
 	pings    uint64    // sent
@@ -240,6 +242,25 @@ func (l *Link) Send(ctx context.Context, frame func(buf []byte) []byte) error {
 	}
 	l.control.end(frame(buf))
 	return nil
+}
+
+// Drained waits until no frame waits to be written on the control stream: what
+// is put there next has nothing of the same kind before it.
+func (l *Link) Drained(ctx context.Context) error { return l.control.drained(ctx) }
+
+// Queued is how many bytes wait to be written to the peer, or are being
+// written, on the streams that calls share and on the control stream; most is
+// the most that there may be.
+func (l *Link) Queued() (now, most int) {
+	l.mu.Lock()
+	answers := l.answers
+	l.mu.Unlock()
+	for _, w := range []*writer{l.control, l.calls, answers} {
+		if w != nil {
+			now += w.held()
+		}
+	}
+	return now, 3 * l.cfg.mostQueued()
 }
 
 // fail ends the link because of err. Safe to call at any time, by any task of

@@ -60,7 +60,7 @@ func (l *Link) serveStream(s transport.Stream) {
 	var err error
 	switch first[0] {
 	case wire.StreamCalls:
-		if err = l.serveCalls(s, wire.NewReader(s, wire.MaxFrame)); err == io.EOF {
+		if err = l.serveCalls(s, l.readFrames(s, wire.MaxFrame)); err == io.EOF {
 			err = fault.New("link", fault.Protocol, "the peer ended its stream of calls")
 		}
 	case wire.StreamCall:
@@ -130,7 +130,7 @@ func (l *Link) exchange(s transport.Stream, frame []byte) ([]byte, error) {
 	if _, err := s.Write(frame); err != nil {
 		return nil, err
 	}
-	kind, payload, err := wire.NewReader(s, l.maxLarge()).Next()
+	kind, payload, err := l.readFrames(s, l.maxLarge()).Next()
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (l *Link) serveLarge(s transport.Stream) error {
 	}
 	defer lease.Release()
 	s.SetReadDeadline(l.r.Now().Add(l.cfg.WriteTimeout))
-	kind, payload, err := wire.NewReader(s, l.maxLarge()).Next()
+	kind, payload, err := l.readFrames(s, l.maxLarge()).Next()
 	if err != nil {
 		code := codeCancelled // the caller went away, or sends too slowly
 		if fault.KindOf(err) == fault.TooLarge {
@@ -197,7 +197,8 @@ func (l *Link) watch(in *Inbound, s transport.Stream) {
 	s.Read(b[:])
 	in.callerGone(fault.CallerGone, "the caller reset its stream")
 	s.CancelRead(codeCancelled)
-	in.answered.Wait(l.ctx) // a handler that ignores its context must not hold the link
+	s.CancelWrite(codeCancelled) // after an answer this changes nothing
+	in.answered.Wait(l.ctx)      // a handler that ignores its context must not hold the link
 }
 
 // answerOwn sends the answer of a call on its own stream.
@@ -251,7 +252,7 @@ func (l *Link) readLargeReply(s transport.Stream) error {
 		return nil
 	}
 	defer lease.Release()
-	kind, payload, err := wire.NewReader(s, l.maxLarge()).Next()
+	kind, payload, err := l.readFrames(s, l.maxLarge()).Next()
 	if err != nil {
 		return nil // reset by its sender: the call's deadline tells the caller
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/ledger"
+	"github.com/maculamesh/macula/node/wire"
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/transport"
 )
@@ -26,21 +28,38 @@ type writer struct {
 	timeout time.Duration                    // for one write
 	fail    func(error)                      // told the first error, without a lock held
 	shared  *Buffers
+	charge  func() (ledger.Lease, error) // for all that it may hold
 
-	space *rt.Gate // open while there is room
-	mu    rt.Mutex
-	buf   []byte // frames that wait
-	spare []byte // the other buffer, while none is being written
-	busy  bool   // the flush task runs
-	work  func() // flush, made once
-	err   error
+	space   *rt.Gate // open while there is room
+	mu      rt.Mutex
+	buf     []byte       // frames that wait
+	spare   []byte       // the other buffer, while none is being written
+	writing int          // bytes that are being written
+	lease   ledger.Lease // while more waits than costs nothing
+	charged bool
+	busy    bool   // the flush task runs
+	work    func() // flush, made once
+	err     error
 }
+
+// freeQueue is how many bytes may wait without a lease: a queue that is longer
+// is charged to the peer, so that many peers who do not read cannot hold more
+// than the node has for all of them.
+const freeQueue = 4 << 10
+
+// mostQueued is what a writer holds at most: the queue, with twice the room
+// for those who must not wait and the frame that crosses the line, and as much
+// again that is being written.
+func (c Config) mostQueued() int { return 2 * (2*c.QueueBytes + wire.MaxFrame) }
 
 func newWriter(l *Link, s transport.Stream) *writer {
 	w := &writer{
 		r: l.r, group: l.group, stream: s,
 		limit: l.cfg.QueueBytes, timeout: l.cfg.WriteTimeout, fail: l.fail, shared: l.deps.Buffers,
 		space: rt.NewGate(l.r, true), mu: rt.NewMutex(l.r),
+		charge: func() (ledger.Lease, error) {
+			return l.deps.Ledger.Acquire(l.scope, "write queue", ledger.Claim{Class: ledger.Queue, Bytes: int64(l.cfg.mostQueued())})
+		},
 	}
 	w.work = w.flush
 	return w
@@ -56,7 +75,7 @@ func (w *writer) begin(ctx context.Context) ([]byte, error) {
 			w.mu.Unlock()
 			return nil, err
 		}
-		if len(w.buf) < w.limit {
+		if w.fits(1) {
 			return w.room(), nil
 		}
 		w.space.Shut()
@@ -72,11 +91,60 @@ func (w *writer) begin(ctx context.Context) ([]byte, error) {
 // reports false when even that is used up.
 func (w *writer) beginNow() ([]byte, bool) {
 	w.mu.Lock()
-	if w.err != nil || len(w.buf) >= 2*w.limit {
+	if w.err != nil || !w.fits(2) {
 		w.mu.Unlock()
 		return nil, false
 	}
 	return w.room(), true
+}
+
+// fits reports whether one frame more may wait, with so many times the usual
+// room. Called with the lock held.
+func (w *writer) fits(times int) bool {
+	if len(w.buf) < freeQueue {
+		return true
+	}
+	if !w.charged {
+		lease, err := w.charge()
+		if err != nil {
+			return len(w.buf) < times*min(freeQueue, w.limit)
+		}
+		w.lease, w.charged = lease, true
+	}
+	return len(w.buf) < times*w.limit
+}
+
+// discharge gives the lease back. Called with the lock held.
+func (w *writer) discharge() {
+	if w.charged {
+		w.lease.Release()
+		w.lease, w.charged = ledger.Lease{}, false
+	}
+}
+
+// held is how many bytes wait or are being written.
+func (w *writer) held() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.buf) + w.writing
+}
+
+// drained waits until nothing waits to be written.
+func (w *writer) drained(ctx context.Context) error {
+	for {
+		w.mu.Lock()
+		err, empty := w.err, len(w.buf) == 0
+		if err == nil && !empty {
+			w.space.Shut()
+		}
+		w.mu.Unlock()
+		if err != nil || empty {
+			return err
+		}
+		if err := w.space.Pass(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // room is the buffer to append to. Called with the lock held.
@@ -129,13 +197,24 @@ func (w *writer) write(out []byte) error {
 		w.stream = s
 		out = append([]byte{w.first}, out...)
 	}
-	w.stream.SetWriteDeadline(w.r.Now().Add(w.timeout))
-	_, err := w.stream.Write(out)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return &fault.Error{Op: "link", Kind: fault.Overload, Detail: "the peer does not read", Err: err}
+	for len(out) > 0 {
+		part := out[:min(len(out), leastWrite)]
+		w.stream.SetWriteDeadline(w.r.Now().Add(w.timeout))
+		_, err := w.stream.Write(part)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return &fault.Error{Op: "link", Kind: fault.Overload, Detail: "the peer does not read", Err: err}
+		}
+		if err != nil {
+			return err
+		}
+		out = out[len(part):]
 	}
-	return err
+	return nil
 }
+
+// leastWrite is how many bytes the peer has to take in the time for one write:
+// all that waits may need longer than that on a link that is slow and alive.
+const leastWrite = 16 << 10
 
 // take returns what waits, or nil when the flush task is to end.
 func (w *writer) take() []byte {
@@ -144,17 +223,18 @@ func (w *writer) take() []byte {
 	if len(w.buf) == 0 || w.err != nil {
 		w.busy = false
 		w.buf, w.spare = w.shared.put(w.buf), w.shared.put(w.spare)
+		w.discharge()
 		return nil
 	}
 	out := w.buf
-	w.buf, w.spare = w.spare[:0], nil
+	w.buf, w.spare, w.writing = w.spare[:0], nil, len(w.buf)
 	w.space.Open()
 	return out
 }
 
 func (w *writer) give(out []byte) {
 	w.mu.Lock()
-	w.spare = out[:0]
+	w.spare, w.writing = out[:0], 0
 	w.mu.Unlock()
 }
 
@@ -165,7 +245,8 @@ func (w *writer) stop(err error) {
 		w.err = err
 	}
 	w.busy = false
-	w.buf, w.spare = nil, nil
+	w.buf, w.spare, w.writing = nil, nil, 0
+	w.discharge()
 	w.mu.Unlock()
 	w.space.Open()
 }

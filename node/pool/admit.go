@@ -2,7 +2,9 @@ package pool
 
 import (
 	"context"
+	"time"
 
+	"github.com/maculamesh/macula/node/backoff"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/rt"
 )
@@ -83,11 +85,24 @@ func (p *Pool[C]) enter(c C, d *dial[C], dead *Slot[C]) (n *newcomer[C], rival *
 // must not replace it. Called with the lock held.
 func (p *Pool[C]) stays(n *newcomer[C]) *Slot[C] {
 	s, _, ok := p.lru.Get(n.conn.Peer())
-	if !ok || s.leaving || s == n.dead || p.prefer(n.conn, s.Conn) {
+	if !ok || s.leaving || s == n.dead {
+		return nil
+	}
+	if anew(n.conn, s.Conn) {
+		if s.turns != nil && s.turns.Wait(p.r.Now()) > 0 {
+			return s
+		}
+		return nil
+	}
+	if p.prefer(n.conn, s.Conn) {
 		return nil
 	}
 	return s
 }
+
+// anew reports whether the peer has started anew between two connections: it
+// has lost the older one. So it looks too when two machines have the same key.
+func anew[C Conn](newer, older C) bool { return newer.Incarnation() != older.Incarnation() }
 
 // contest asks whether the rival is alive. It returns an error when it is, so
 // that the newcomer is the duplicate; with nil the newcomer replaces it.
@@ -153,12 +168,30 @@ func (p *Pool[C]) serveWaiting() (out []*Slot[C]) {
 			*count++
 			out = append(out, victim)
 		}
-		n.finish(p.add(n), nil)
+		s := p.add(n)
+		s.turns = p.turns(victim, s)
+		n.finish(s, nil)
 	}
 	if len(p.waiting) == 0 {
 		p.waiting = nil // its array would keep growing at one end
 	}
 	return out
+}
+
+// turns are those of the peer, with the one that replaces old by s if it is
+// one. Called with the lock held.
+func (p *Pool[C]) turns(old, s *Slot[C]) *backoff.Rate {
+	if old == nil || old.peer != s.peer {
+		return nil
+	}
+	turns := old.turns
+	if anew(s.Conn, old.Conn) {
+		if turns == nil {
+			turns = backoff.NewRate(p.cfg.Takeovers, time.Minute)
+		}
+		turns.Note(p.r.Now())
+	}
+	return turns
 }
 
 // room says whether c can be admitted now, and whom it replaces.
@@ -196,12 +229,11 @@ func (p *Pool[C]) add(n *newcomer[C]) *Slot[C] {
 }
 
 // prefer reports whether the newcomer replaces the older connection to the
-// same peer. A peer that started anew has lost the older one. Of two
-// connections dialled from one side the later one stays. Of two dialled from
-// both sides at once, the one stays that the smaller id dialled: both ends
-// decide alike.
+// same run of the same peer. Of two connections dialled from one side the
+// later one stays. Of two dialled from both sides at once, the one stays that
+// the smaller id dialled: both ends decide alike.
 func (p *Pool[C]) prefer(newer, older C) bool {
-	if newer.Incarnation() != older.Incarnation() || newer.Dialled() == older.Dialled() {
+	if newer.Dialled() == older.Dialled() {
 		return true
 	}
 	peer := newer.Peer()

@@ -166,8 +166,10 @@ func (p *Pool[C]) attempt(d *dial[C]) error {
 		}
 		addr := d.addrs[d.next]
 		d.next++
-		p.counts.Dials++
 		p.mu.Unlock()
+		if err := p.pace(d.ctx); err != nil {
+			return err
+		}
 		last = p.try(d, addr)
 		switch {
 		case last == nil || d.ctx.Err() != nil:
@@ -183,6 +185,32 @@ func (p *Pool[C]) attempt(d *dial[C]) error {
 			p.mu.Lock()
 			d.next--
 			p.mu.Unlock()
+		}
+	}
+}
+
+// pace waits until one dial more may begin, and counts it. Those who wait are
+// served in their order.
+func (p *Pool[C]) pace(ctx context.Context) error {
+	if err := p.turn.Acquire(ctx); err != nil {
+		return err
+	}
+	defer p.turn.Release()
+	for paced := false; ; paced = true {
+		p.mu.Lock()
+		wait := p.begun.Take(p.r.Now())
+		if wait == 0 {
+			p.counts.Dials++
+			if paced {
+				p.counts.Paced++
+			}
+		}
+		p.mu.Unlock()
+		if wait == 0 {
+			return nil
+		}
+		if err := rt.Sleep(ctx, p.r, wait); err != nil {
+			return err
 		}
 	}
 }

@@ -43,12 +43,14 @@ type Config struct {
 	Self         transport.PeerID // our id, for the tie-break
 	Cap          int              // admitted connections; 1,000
 	Dials        int              // dials in flight; 64: each costs a handshake on both sides
+	DialRate     int              // dials begun in any second; 256: a pool that is smaller than what is called would dial for every call
 	Targets      int              // peers that callers wait for a dial to; 1,024
 	Waiting      int              // newcomers that wait for room; 128
 	Closing      int              // evicted connections that are not closed yet; 64
 	Addrs        int              // addresses tried in one dial; 4
 	DrainTimeout time.Duration    // for the calls of an evicted connection; 2 s
 	ProbeTimeout time.Duration    // for a sign of life when two connections compete; 1 s
+	Takeovers    int              // how often in a minute a peer that has started anew takes the place of its older connection without a look whether that is alive; 3: two machines with one key would do it for ever
 	RetryAfter   time.Duration    // told to a newcomer that found no room; 1 s
 	Backoff      backoff.Config   // after a failed dial
 	Remembered   int              // targets whose backoff is remembered; 4,096
@@ -58,11 +60,13 @@ type Config struct {
 func (c Config) WithDefaults() Config {
 	c.Cap = cmp.Or(c.Cap, 1000)
 	c.Dials = cmp.Or(c.Dials, 64)
+	c.DialRate = cmp.Or(c.DialRate, 256)
 	c.Targets = cmp.Or(c.Targets, 1024)
 	c.Waiting = cmp.Or(c.Waiting, 128)
 	c.Closing = cmp.Or(c.Closing, 64)
 	c.Addrs = cmp.Or(c.Addrs, 4)
 	c.Remembered = cmp.Or(c.Remembered, 4096)
+	c.Takeovers = cmp.Or(c.Takeovers, 3)
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, 2*time.Second)
 	c.ProbeTimeout = cmp.Or(c.ProbeTimeout, time.Second)
 	c.RetryAfter = cmp.Or(c.RetryAfter, time.Second)
@@ -91,8 +95,10 @@ type Pool[C Conn] struct {
 	stop  context.CancelCauseFunc
 	group *rt.Group
 	slots *rt.Semaphore // dials in flight
+	turn  *rt.Semaphore // of the dial that is the next to begin
 
 	mu      rt.Mutex
+	begun   *backoff.Rate // the dials of the last second
 	lru     *bounded.LRU[transport.PeerID, *Slot[C]]
 	dials   *bounded.Map[transport.PeerID, *dial[C]]
 	retry   *bounded.Map[transport.PeerID, *target]
@@ -106,6 +112,7 @@ type Pool[C Conn] struct {
 type Counts struct {
 	Hits, Misses      uint64 // Get found a connection, or had to wait for a dial
 	Dials, DialErrors uint64
+	Paced             uint64 // dials that had to wait for others to be a second old
 	Admitted          uint64
 	Evicted           uint64 // to make room
 	Reaped            uint64 // idle for too long
@@ -120,9 +127,10 @@ func New[C Conn](cfg Config, deps Deps[C]) *Pool[C] {
 	r := deps.Runtime
 	p := &Pool[C]{
 		r: r, cfg: cfg, deps: deps,
-		group: rt.NewGroup(r), slots: rt.NewSemaphore(r, cfg.Dials), mu: rt.NewMutex(r),
+		group: rt.NewGroup(r), slots: rt.NewSemaphore(r, cfg.Dials), turn: rt.NewSemaphore(r, 1), mu: rt.NewMutex(r),
 		lru:   bounded.NewLRU[transport.PeerID, *Slot[C]]("pool", cfg.Cap),
 		dials: bounded.NewMap[transport.PeerID, *dial[C]]("dials", cfg.Targets),
+		begun: backoff.NewRate(cfg.DialRate, time.Second),
 		retry: bounded.NewMap[transport.PeerID, *target]("backoff", cfg.Remembered),
 	}
 	p.ctx, p.stop = r.WithCancelCause(context.Background())
@@ -137,8 +145,9 @@ type Slot[C Conn] struct {
 	ref     bounded.Ref
 	out     bool // evicted or superseded: closing
 	why     fault.Kind
-	dead    bool // gave no sign of life
-	leaving bool // the peer asked us to stop using it
+	turns   *backoff.Rate // how often the peer started anew lately; nil as long as it has not
+	dead    bool          // gave no sign of life
+	leaving bool          // the peer asked us to stop using it
 	gone    bool
 }
 
@@ -152,6 +161,17 @@ func (s *Slot[C]) Use() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !s.leaving && p.lru.Use(s.peer, s.ref)
+}
+
+// Another returns the connection that has taken the place of this one, in use,
+// waiting for a dial that is under way; an error when there is none.
+func (s *Slot[C]) Another(ctx context.Context) (*Slot[C], error) {
+	next, err := s.pool.Get(ctx, s.peer)
+	if next == s {
+		s.Done()
+		return nil, fault.New("pool.Another", fault.Unreachable, "there is no other connection")
+	}
+	return next, err
 }
 
 // Leave says that the peer has asked us to stop using the connection. It

@@ -27,6 +27,10 @@ type Config struct {
 	TTL       time.Duration // when an advertisement names none; 300 s
 	MinTTL    time.Duration // shorter ones are raised; 1 s
 	MaxTTL    time.Duration // longer ones are cut; 1 h
+	// Pause is after how long without a sign that the node runs it is taken to
+	// have stood still: that time counts for no time to live. 10 s; Beat has to
+	// be called more often.
+	Pause time.Duration
 }
 
 // WithDefaults returns c with every zero field set.
@@ -37,6 +41,7 @@ func (c Config) WithDefaults() Config {
 	c.TTL = cmp.Or(c.TTL, 300*time.Second)
 	c.MinTTL = cmp.Or(c.MinTTL, time.Second)
 	c.MaxTTL = cmp.Or(c.MaxTTL, time.Hour)
+	c.Pause = cmp.Or(c.Pause, 10*time.Second)
 	return c
 }
 
@@ -89,11 +94,14 @@ type Registry[L any] struct {
 	byName  map[string][]*record[L] // bound: no more keys than entries, no empty value
 	byOwner map[Owner][]*record[L]  // bound: no more keys than entries, no empty value
 	counts  Counts
+	beat    mono.Time     // when the node was last seen to run
+	paused  time.Duration // for how long it has stood still
 }
 
 // Counts are the totals of a registry.
 type Counts struct {
 	Added, Refreshed, Stale, Refused, Removed, Expired uint64
+	Pauses                                             uint64 // of the node that were noticed
 	Peak                                               int
 }
 
@@ -109,19 +117,54 @@ func New[L any](r rt.Runtime, cfg Config, charge func(Owner) (ledger.Lease, erro
 	}
 }
 
+// now is the clock of the entries: the monotonic one, without the time in which
+// the node has stood still. Those who renew were not heard then, so that to
+// count it would end everything at once. Called with the lock held.
+func (g *Registry[L]) now() mono.Time {
+	t := g.r.Now()
+	return t.Add(-g.paused - g.gap(t))
+}
+
+// gap is for how long the node has stood still and not said that it goes on.
+func (g *Registry[L]) gap(t mono.Time) time.Duration {
+	if gap := t.Sub(g.beat); gap > g.cfg.Pause && !g.beat.IsZero() {
+		return gap
+	}
+	return 0
+}
+
+// Beat says that the node runs. Without a first one no pause is noticed.
+func (g *Registry[L]) Beat() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := g.r.Now()
+	if gap := g.gap(t); gap > 0 {
+		g.paused += gap
+		g.counts.Pauses++
+	}
+	g.beat = t
+}
+
+// Now is the clock of Entry.Expires.
+func (g *Registry[L]) Now() mono.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.now()
+}
+
 // Put adds or refreshes an entry; e.TTL is clamped to the configured range
 // and e.Expires is set from it. Errors: Superseded when a newer version is
 // known or the provider itself has advertised what somebody else passes on,
 // Overload when a limit is reached.
 func (g *Registry[L]) Put(e Entry[L]) error {
-	now := g.r.Now()
 	if e.TTL == 0 {
 		e.TTL = g.cfg.TTL
 	}
 	e.TTL = min(max(e.TTL, g.cfg.MinTTL), g.cfg.MaxTTL)
-	e.Expires = now.Add(e.TTL)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	now := g.now()
+	e.Expires = now.Add(e.TTL)
 	k := key{e.Name, e.Provider}
 	if old, _, ok := g.entries.Get(k, now); ok {
 		hint := e.Epoch == 0 && !e.IsLocal // what others say of a provider has no order
@@ -196,9 +239,9 @@ func (g *Registry[L]) add(k key, e Entry[L], now mono.Time) error {
 // Lookup appends the live providers of name to buf, in an order that means
 // nothing but is the same at every run. It does not allocate when buf has room.
 func (g *Registry[L]) Lookup(name string, buf []*Entry[L]) []*Entry[L] {
-	now := g.r.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	now := g.now()
 	for _, rec := range g.byName[name] {
 		if !rec.Expires.Reached(now) {
 			buf = append(buf, &rec.Entry)
@@ -208,13 +251,14 @@ func (g *Registry[L]) Lookup(name string, buf []*Entry[L]) []*Entry[L] {
 }
 
 // Remove withdraws the provider's entry for name, if it belongs to owner and
-// its version is not newer. It reports whether there was one.
-func (g *Registry[L]) Remove(name string, provider transport.PeerID, owner Owner, version uint64) bool {
+// its version is not newer; versions of two runs have no order, and the run that
+// speaks now is the later one. It reports whether there was one.
+func (g *Registry[L]) Remove(name string, provider transport.PeerID, owner Owner, epoch, version uint64) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	k := key{name, provider}
 	rec, ref, ok := g.entries.Get(k, 0)
-	if !ok || rec.Owner != owner || rec.Version > version {
+	if !ok || rec.Owner != owner || rec.Epoch == epoch && rec.Version > version {
 		return false
 	}
 	g.entries.Delete(k, ref)
@@ -254,13 +298,12 @@ func (g *Registry[L]) Clear() {
 // Expire removes up to max expired entries and returns how many; its work is
 // in proportion to that.
 func (g *Registry[L]) Expire(max int) int {
-	now := g.r.Now()
 	if rt.Buggify(g.r, "registry: sweep skipped") {
 		return 0
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.expire(now, max)
+	return g.expire(g.now(), max)
 }
 
 func (g *Registry[L]) expire(now mono.Time, max int) int {
@@ -308,9 +351,9 @@ func (g *Registry[L]) unlink(rec *record[L]) {
 // Entries returns all live entries, in the order in which they were last
 // advertised.
 func (g *Registry[L]) Entries() []Entry[L] {
-	now := g.r.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	now := g.now()
 	out := make([]Entry[L], 0, g.entries.Len())
 	for _, rec := range g.entries.All() {
 		if !rec.Expires.Reached(now) {
@@ -358,8 +401,8 @@ func (g *Registry[L]) Owners() []Owner {
 	return out
 }
 
-// NextExpiry is when the oldest entry expires that is still held, or has
-// expired if it was not swept yet; zero when there is none.
+// NextExpiry is when, by the clock of Now, the oldest entry expires that is
+// still held, or has expired if it was not swept yet; zero when there is none.
 func (g *Registry[L]) NextExpiry() mono.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -138,14 +138,15 @@ func (x *machine) Remove(t *rapid.T) {
 	name, owner := drawName(t), drawOwner(t)
 	provider := peer(rapid.ByteRange(1, 5).Draw(t, "provider"))
 	version := uint64(rapid.IntRange(0, 4).Draw(t, "version"))
-	removed := x.g.Remove(name, provider, owner, version)
+	epoch := uint64(rapid.IntRange(1, 2).Draw(t, "epoch"))
+	removed := x.g.Remove(name, provider, owner, epoch, version)
 	i := slices.IndexFunc(x.live, func(e entry) bool { return e.Name == name && e.Provider == provider })
 	if i < 0 {
 		return // one that has expired may be there or not
 	}
-	want := x.live[i].Owner == owner && x.live[i].Version <= version
+	want := x.live[i].Owner == owner && (x.live[i].Epoch != epoch || x.live[i].Version <= version)
 	if removed != want {
-		t.Fatalf("Remove(%s, %d, %+v, %d) of %+v: %v", name, provider[0], owner, version, x.live[i], removed)
+		t.Fatalf("Remove(%s, %d, %+v, %d, %d) of %+v: %v", name, provider[0], owner, epoch, version, x.live[i], removed)
 	}
 	if want {
 		x.live = slices.Delete(x.live, i, i+1)
@@ -253,6 +254,19 @@ func TestAdvertisingAgainRefreshes(t *testing.T) {
 	}
 }
 
+func TestAWithdrawalOfALaterRunTakesWhatAnEarlierOneHasSaid(t *testing.T) {
+	s := newStage(registry.Config{})
+	defer s.w.Close()
+	owner := registry.Owner{ID: peer(1)}
+	s.g.Put(entry{Name: "a", Provider: peer(1), Owner: owner, Epoch: 1, Version: 7})
+	if s.g.Remove("a", peer(1), owner, 1, 2) {
+		t.Fatal("an older withdrawal of the same run took the entry")
+	}
+	if !s.g.Remove("a", peer(1), owner, 2, 2) {
+		t.Fatal("the node has restarted, withdrawn the service, and is not believed")
+	}
+}
+
 func TestTheEndOfASessionTakesNothingFromTheNextOne(t *testing.T) {
 	s := newStage(registry.Config{})
 	defer s.w.Close()
@@ -262,7 +276,7 @@ func TestTheEndOfASessionTakesNothingFromTheNextOne(t *testing.T) {
 	if err := s.g.Put(entry{Name: "a", Provider: peer(1), Owner: newer, Epoch: 2, Version: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if s.g.Remove("a", peer(1), older, 9) {
+	if s.g.Remove("a", peer(1), older, 1, 9) {
 		t.Fatal("a late withdrawal of the older session took the entry of the newer")
 	}
 	if dropped := s.g.Drop(older); len(dropped) != 1 || dropped[0].Name != "b" {

@@ -34,6 +34,13 @@ type CallerConfig struct {
 	Discovery  time.Duration // for one question to the mesh; 1 s
 	Negative   time.Duration // how long a name that nobody provides is not asked for again; 1 s
 	Lookups    int           // names asked for at a time; 1,024
+
+	RetryShare int           // further attempts that cost a provider work, in percent of the calls; 20: more would feed an overload. Negative is none
+	RetryBurst int           // of those, how many may come at once; 50
+	EjectAfter int           // calls in a row that a provider did not answer before others are preferred; 3
+	EjectFor   time.Duration // for how long, the first time; twice as long the next; 10 s, twice the default timeout
+	MaxEject   time.Duration // and at most; 5 min
+	Remembered int           // providers whose silence is remembered; 1,024
 }
 
 // WithDefaults returns c with every zero field set.
@@ -45,6 +52,12 @@ func (c CallerConfig) WithDefaults() CallerConfig {
 	c.Attempts = cmp.Or(c.Attempts, 4)
 	c.MaxHops = cmp.Or(c.MaxHops, 4)
 	c.Lookups = cmp.Or(c.Lookups, 1024)
+	c.RetryShare = cmp.Or(c.RetryShare, 20)
+	c.RetryBurst = cmp.Or(c.RetryBurst, 50)
+	c.EjectAfter = cmp.Or(c.EjectAfter, 3)
+	c.EjectFor = cmp.Or(c.EjectFor, 10*time.Second)
+	c.MaxEject = cmp.Or(c.MaxEject, 5*time.Minute)
+	c.Remembered = cmp.Or(c.Remembered, 1024)
 	return c
 }
 
@@ -69,6 +82,8 @@ type Caller struct {
 	lookups *lookups
 
 	mu     rt.Mutex
+	budget budget
+	health health
 	counts CallerCounts
 	spare  []*attempts // to be used again; bound: maxSpare
 }
@@ -95,11 +110,16 @@ type CallerCounts struct {
 	Failovers uint64 // attempts after the first
 	Lookups   uint64 // questions to the mesh
 	Shared    uint64 // callers that waited for somebody else's question
+	NoBudget  uint64 // calls that failed because there was no budget for another attempt
+	Ejections uint64 // times that a provider was left out because it did not answer
+	LetDown   int    // providers whose silence is remembered
 }
 
 // NewCaller returns a caller.
 func NewCaller(cfg CallerConfig, deps CallerDeps) *Caller {
 	c := &Caller{r: deps.Runtime, cfg: cfg.WithDefaults(), deps: deps, mu: rt.NewMutex(deps.Runtime)}
+	c.budget = newBudget(max(c.cfg.RetryShare, 0), c.cfg.RetryBurst)
+	c.health = newHealth(c.cfg)
 	c.lookups = newLookups(c)
 	return c
 }
@@ -132,7 +152,7 @@ func (c *Caller) Call(ctx context.Context, req *Request) ([]byte, error) {
 // try goes from provider to provider.
 func (c *Caller) try(ctx context.Context, req *Request, a *attempts) ([]byte, error) {
 	var last error
-	asked := false
+	asked, costly := false, false
 	for len(a.tried) < c.cfg.Attempts {
 		a.provs = c.deps.Resolve(req.Name, a.provs[:0])
 		provs := slices.DeleteFunc(a.provs, func(p Provider) bool { return slices.Contains(a.tried, p.ID) })
@@ -148,17 +168,20 @@ func (c *Caller) try(ctx context.Context, req *Request, a *attempts) ([]byte, er
 		}
 		p := c.choose(provs)
 		if len(a.tried) > 0 {
-			c.mu.Lock()
-			c.counts.Failovers++
-			c.mu.Unlock()
+			if !c.failOver(costly) {
+				c.mark("no budget for another attempt")
+				return nil, last
+			}
 			c.mark("failed over")
 		}
 		a.tried = append(a.tried, p.ID)
-		body, err := c.attempt(ctx, p, req, a, len(provs))
+		body, had, err := c.attempt(ctx, p, req, a, len(provs))
 		if err == nil {
 			return body, nil
 		}
 		last = err
+		// A provider that goes away, or was never reached, has done nothing yet.
+		costly = had && fault.KindOf(err) != fault.Draining
 		if !mayRetry(ctx, err, req.Idempotent) {
 			return nil, err
 		}
@@ -182,26 +205,14 @@ func mayRetry(ctx context.Context, err error, idempotent bool) bool {
 	return kind.Retryable() || kind == fault.Deadline
 }
 
-// choose takes a local provider if there is one, else any: callers that start
-// at the same time spread over the providers.
-func (c *Caller) choose(provs []Provider) Provider {
-	for _, p := range provs {
-		if p.Local != nil {
-			return p
-		}
-	}
-	if len(provs) == 1 {
-		return provs[0]
-	}
-	return provs[c.r.Rand("rpc/provider").IntN(len(provs))]
-}
-
 // attempt asks one provider. With others left to ask, finding out that this
 // one is dead may cost no more than its share of what is left: the dial
 // always, the answer too when the call is idempotent.
-func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, a *attempts, candidates int) ([]byte, error) {
+// had reports that it had the call.
+func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, a *attempts, candidates int) (body []byte, had bool, err error) {
 	if p.Local != nil {
-		return c.deps.Server.Local(ctx, p.Local, req)
+		body, err = c.deps.Server.Local(ctx, p.Local, req)
+		return body, true, err
 	}
 	share := ctx
 	if left, ok := rt.Remaining(c.r, ctx); ok && candidates > 1 {
@@ -211,7 +222,7 @@ func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, a *attem
 	}
 	conn, err := c.deps.Connect(share, p)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer conn.Done()
 	if !req.Idempotent {
@@ -221,13 +232,17 @@ func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, a *attem
 		Name: req.Name, Body: req.Body, Idempotent: req.Idempotent,
 		Forwarded: req.Hops > 0, Caller: req.Caller, Hops: req.Hops,
 	}
-	return conn.Call(share, &a.req)
+	begun := c.r.Now()
+	body, err = conn.Call(share, &a.req)
+	c.judge(p.ID, begun, err)
+	return body, true, err
 }
 
 // begin counts a call in and lends it what it needs.
 func (c *Caller) begin() *attempts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.budget.earn()
 	c.counts.InFlight++
 	c.counts.Peak = max(c.counts.Peak, c.counts.InFlight)
 	if n := len(c.spare); n > 0 {
@@ -267,14 +282,30 @@ func (c *Caller) end(a *attempts, err error) {
 func (c *Caller) Counts() CallerCounts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.counts
+	counts := c.counts
+	counts.LetDown = c.health.table.Len()
+	return counts
 }
 
-// Audit recounts the table of questions.
-func (c *Caller) Audit() error { return c.lookups.audit() }
+// Audit recounts the tables.
+func (c *Caller) Audit() error {
+	c.mu.Lock()
+	err := c.health.table.Recount()
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return c.lookups.audit()
+}
 
-// Sweep forgets up to max names that nobody provided.
-func (c *Caller) Sweep(max int) int { return c.lookups.sweep(max) }
+// Sweep forgets up to max names that nobody provided, and as many providers
+// that were silent long ago.
+func (c *Caller) Sweep(max int) int {
+	c.mu.Lock()
+	silent := c.health.table.Expire(c.r.Now(), max, nil)
+	c.mu.Unlock()
+	return silent + c.lookups.sweep(max)
+}
 
 // Close ends the questions to the mesh and waits for their tasks.
 func (c *Caller) Close() { c.lookups.close() }

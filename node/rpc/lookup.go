@@ -101,7 +101,9 @@ func (l *lookups) run(k *lookup) {
 	l.mu.Lock()
 	l.forget(k)
 	if !found && k.waiters > 0 {
-		l.negative.Put(k.name, struct{}{}, l.c.r.Now().Add(l.c.cfg.Negative))
+		now := l.c.r.Now()
+		l.negative.Expire(now, 2, nil) // more than one, so that what is over leaves no less room
+		l.negative.Put(k.name, struct{}{}, now.Add(l.c.cfg.Negative))
 	}
 	k.err = err
 	l.mu.Unlock()

@@ -50,7 +50,7 @@ func EncodeRefusal(kind fault.Kind, retryAfter time.Duration, detail string) str
 // MaxRefusal, and what cannot be printed is replaced.
 func ParseRefusal(code transport.Code, reason string) *fault.Error {
 	e := &fault.Error{Op: "peer", Remote: true}
-	reason = printable(clip(reason, MaxRefusal))
+	reason = Printable(clip(reason, MaxRefusal))
 	if code == CodeNormal {
 		e.Kind, e.Detail = fault.Unreachable, "closed the connection"
 		if reason != "" {
@@ -86,9 +86,10 @@ func ParseRefusal(code transport.Code, reason string) *fault.Error {
 	return e
 }
 
-// printable replaces control characters, so that a peer cannot write lines of
-// its own into a log or move the cursor of a terminal.
-func printable(s string) string {
+// Printable replaces what cannot be printed, so that a peer cannot write lines
+// of its own into a log or move the cursor of a terminal. Whoever shows text of
+// a peer, such as the message of an Error, shows it through this.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return '?'

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/wire"
 )
 
 // The verbs.
@@ -68,7 +69,19 @@ type Failure struct {
 // failure describes err.
 func failure(err error) *Failure {
 	kind := fault.KindOf(err)
-	return &Failure{Code: uint16(kind), Kind: kind.String(), Message: err.Error(), RetryAfter: fault.RetryAfter(err)}
+	return &Failure{Code: uint16(kind), Kind: kind.String(), Message: line(err.Error()), RetryAfter: fault.RetryAfter(err)}
+}
+
+// maxMessage bounds the text of a failure in bytes.
+const maxMessage = 1024
+
+// line makes one short line of a text, which may be that of a mesh peer or of
+// a backend: it is shown on a terminal.
+func line(text string) string {
+	if len(text) > maxMessage {
+		text = text[:maxMessage] + "..."
+	}
+	return wire.Printable(text)
 }
 
 // Err is the error that the other end described.
@@ -76,10 +89,12 @@ func (f *Failure) Err() error {
 	if f == nil {
 		return nil
 	}
-	return &remoteError{f}
+	g := *f
+	g.Message, g.RetryAfter = line(f.Message), max(f.RetryAfter, 0)
+	return &remoteError{&g}
 }
 
-// remoteError keeps the text as the node wrote it, and its kind.
+// remoteError keeps the text of the node, and its kind.
 type remoteError struct{ f *Failure }
 
 // Error implements error.

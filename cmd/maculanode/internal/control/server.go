@@ -194,7 +194,7 @@ func (s *Server) dispatch(ctx context.Context, conn net.Conn, req *Request) {
 	case VerbWithdraw:
 		s.answer(conn, &Response{}, s.node.Withdraw(req.Name))
 	default:
-		s.answer(conn, nil, fault.New("control", fault.Invalid, "this node does not know the verb %q: is it another version?", req.Verb))
+		s.answer(conn, nil, fault.New("control", fault.Invalid, "this node does not know the verb %.40q: is it another version?", req.Verb))
 	}
 }
 

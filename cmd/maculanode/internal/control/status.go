@@ -5,6 +5,7 @@ import (
 
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/ident"
+	"github.com/maculamesh/macula/node/ledger"
 )
 
 // Status is a node's books as the command shows them.
@@ -26,6 +27,8 @@ type Status struct {
 	Transport Transport `json:"transport"`
 	Cleanup   Cleanup   `json:"cleanup"`
 	Leases    int       `json:"leases"`
+	Ledger    Ledger    `json:"ledger"`
+	Process   Process   `json:"process"`
 	Services  Local     `json:"local_services"`
 
 	PeerList    []Conn    `json:"peer_list"`    // at most MaxListed, as the next two
@@ -106,6 +109,9 @@ type Caller struct {
 	Failovers uint64 `json:"failovers"`
 	Lookups   uint64 `json:"lookups"`
 	Shared    uint64 `json:"shared_lookups"`
+	NoBudget  uint64 `json:"no_budget"`
+	Ejections uint64 `json:"ejections"`
+	LetDown   int    `json:"let_down_by"`
 }
 
 // Discovery is what is told to peers and asked from them.
@@ -132,6 +138,27 @@ type Cleanup struct {
 	Removed uint64  `json:"removed"`
 	Last    float64 `json:"last_seconds"`    // how long the last run took
 	LastAt  float64 `json:"last_at_seconds"` // of the uptime
+}
+
+// Ledger is what peers and clients hold by the books.
+type Ledger struct {
+	Leases   int    `json:"leases"`
+	Peak     int    `json:"peak"`
+	Peers    int    `json:"peers"` // with a lease
+	Bytes    int64  `json:"bytes"` // of all classes
+	Acquired uint64 `json:"acquired"`
+	Refused  uint64 `json:"refused"`
+
+	Classes []Class `json:"classes"`
+}
+
+// Class is what is held of one class of the ledger, beside its limits.
+type Class struct {
+	Name       string `json:"name"`
+	Count      int    `json:"count"`
+	Limit      int    `json:"limit"`
+	Bytes      int64  `json:"bytes"`
+	LimitBytes int64  `json:"limit_bytes"`
 }
 
 // Conn is a connection to a peer or a client.
@@ -188,8 +215,18 @@ func StatusOf(s node.Status, lim Limits) Status {
 			Runs: s.Cleanup.Runs, Removed: s.Cleanup.Removed, Last: s.Cleanup.Last.Seconds(), LastAt: s.Cleanup.LastAt.Seconds(),
 		},
 		Leases:   s.Leases,
+		Ledger:   ledgerOf(&s.Ledger),
 		Services: Local{Now: s.Services, Limit: lim.Services},
 	}
+}
+
+func ledgerOf(s *ledger.Stats) Ledger {
+	l := Ledger{Leases: s.Leases, Peak: s.Peak, Peers: s.Peers, Acquired: s.Acquired, Refused: s.Refused}
+	for _, u := range s.Usage {
+		l.Bytes += u.Bytes
+		l.Classes = append(l.Classes, Class{Name: u.Class.String(), Count: u.Count, Limit: u.Limit.Count, Bytes: u.Bytes, LimitBytes: u.Limit.Bytes})
+	}
+	return l
 }
 
 // ConnsOf describes at most MaxListed connections.

@@ -39,7 +39,7 @@ func newHost(n *node.Node, r rt.Runtime, cfg hostConfig) *host {
 // Status implements control.Node.
 func (h *host) Status() control.Status {
 	s := control.StatusOf(h.n.Status(), h.cfg.limits)
-	s.PID, s.Version = os.Getpid(), h.cfg.version
+	s.PID, s.Version, s.Process = os.Getpid(), h.cfg.version, control.ReadProcess()
 	s.PeerList, s.ClientList = control.ConnsOf(h.n.Peers()), control.ConnsOf(h.n.Clients())
 	s.ServiceList = control.ServicesOf(h.n.Services())
 	return s
