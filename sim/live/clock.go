@@ -94,7 +94,7 @@ func (m *Machine) set(f func(c *clock)) {
 	m.clock.mu.Lock()
 	f(&m.clock)
 	m.clock.mu.Unlock()
-	for t := range m.life.timers {
+	for _, t := range m.life.inOrder() {
 		t.rearm()
 	}
 }

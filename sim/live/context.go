@@ -116,6 +116,7 @@ type hook struct {
 	site string
 	f    func()
 	stop func() bool
+	id   uint64
 }
 
 // AfterDone implements rt.Runtime.
@@ -124,7 +125,8 @@ func (m *Machine) AfterDone(ctx context.Context, f func()) (stop func() bool) {
 	if !m.up || w.deaf() {
 		return func() bool { return false }
 	}
-	h := &hook{life: m.life, ctx: ctx, site: here().String(), f: f}
+	w.taskSeq++
+	h := &hook{life: m.life, ctx: ctx, site: here().String(), f: f, id: w.taskSeq}
 	m.life.hooks[h] = struct{}{}
 	h.stop = w.cfg.Runtime.AfterDone(ctx, h.run)
 	return func() bool { return !w.deaf() && h.drop() }
@@ -143,6 +145,7 @@ func (h *hook) drop() bool {
 func (h *hook) run() {
 	w := h.life.m.w
 	t := visitor(h.life, "rt.AfterDone", h.site)
+	w.settle(h.id)
 	w.begin(t)
 	if _, ok := h.life.hooks[h]; !ok || h.life.over {
 		w.leave()

@@ -10,7 +10,9 @@
 //
 // Between the sockets of the machines lies a Network that delays, loses and
 // reorders packets, and has the faults of netsim as far as that is possible
-// from outside of a connection.
+// from outside of a connection. With Config.InProcess there are no sockets and
+// packets go from host to host: then a world can be played in a bubble of
+// testing/synctest, in virtual time.
 //
 // The package knows no transport and no runtime of its own: Config has them.
 package live

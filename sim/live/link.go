@@ -42,7 +42,7 @@ func (n *wire) send(d *dir, data []byte, addr netip.AddrPort) {
 		return
 	}
 	now := time.Now()
-	at := now.Add(l.Latency)
+	at := n.apart(now.Add(l.Latency))
 	if l.Jitter > 0 {
 		at = at.Add(time.Duration(n.rand.Int64N(int64(l.Jitter) + 1)))
 	}
@@ -79,7 +79,10 @@ func (n *wire) send(d *dir, data []byte, addr netip.AddrPort) {
 	if len(d.queue) >= maxWaiting {
 		return
 	}
-	d.last = later(d.last, at)
+	if at.Before(d.last) {
+		at = n.apart(d.last) // behind the one before it
+	}
+	d.last = at
 	d.queue = append(d.queue, packet{d.last, data, addr})
 	if len(d.queue) == 1 {
 		n.arm(d)
@@ -121,10 +124,16 @@ func (n *wire) drain(d *dir) {
 	}
 }
 
-// put hands a packet to the kernel.
+// put hands a packet to the kernel, or to whom it is for.
 func (n *wire) put(d *dir, p packet) {
-	if !n.closed && !d.shut() {
+	switch {
+	case n.closed || d.shut():
+	case !n.inside:
 		d.from.sock.WriteToUDPAddrPort(p.data, p.addr)
+	default:
+		if h := n.byAddr[p.addr]; h != nil {
+			n.let(h, d.from.addr, p.data)
+		}
 	}
 }
 

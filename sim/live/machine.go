@@ -83,7 +83,13 @@ func (m *Machine) Go(name string, f func()) {
 }
 
 // Yield implements rt.Runtime: others run before the task goes on.
-func (m *Machine) Yield() { m.w.outside("Yield", nil, runtime.Gosched) }
+func (m *Machine) Yield() {
+	f := runtime.Gosched
+	if m.w.cfg.InProcess {
+		f = func() {} // they do, whenever a task gives up its turn
+	}
+	m.w.outside("Yield", nil, f)
+}
 
 // Rand implements rt.Runtime. The stream derives from the seed of the world,
 // the name of the machine and the purpose.
@@ -201,11 +207,12 @@ func (m *Machine) Slow(longest time.Duration) {
 	}
 }
 
-// delay is how long a task has to wait before it goes on. It needs no turn.
-func (m *Machine) delay() time.Duration {
+// delay is how long something has to wait before it goes on, by its luck. It
+// needs no turn.
+func (m *Machine) delay(luck uint64) time.Duration {
 	d := m.slow.Load()
 	if d <= 0 {
 		return 0
 	}
-	return time.Duration(rand.Int64N(d + 1))
+	return time.Duration(luck % uint64(d+1))
 }

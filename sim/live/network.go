@@ -31,7 +31,7 @@ var _ scenario.Network = (*Network)(nil)
 
 func newNetwork(w *World) *Network {
 	n := &Network{w: w, byName: map[string]*Host{}, ids: map[transport.PeerID]transport.PeerID{}}
-	n.wire.rand = w.stream("network")
+	n.wire.rand, n.wire.inside = w.stream("network"), w.cfg.InProcess
 	n.wire.byAddr, n.wire.dirs = map[netip.AddrPort]*Host{}, map[[2]*Host]*dir{}
 	return n
 }

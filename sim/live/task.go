@@ -28,6 +28,7 @@ type task struct {
 	doing   string // what it waits in
 	since   time.Duration
 	where   site
+	luck    uint64 // for the length of a delay
 }
 
 func (w *World) newTask(l *life, name, site string) *task {
@@ -68,6 +69,7 @@ func (w *World) leave() {
 
 // body runs f as t, which was counted in.
 func (w *World) body(t *task, f func()) {
+	w.settle(t.id)
 	w.begin(t)
 	defer w.ended(t)
 	if !t.killed {
@@ -131,7 +133,7 @@ func (w *World) outside(what string, ctx context.Context, f func()) {
 	if ctx != nil {
 		ctx.Done() // a context of somebody's own may make its inside when it is asked first
 	}
-	t.doing, t.since, t.where = what, w.Elapsed(), here()
+	t.doing, t.since, t.where, t.luck = what, w.Elapsed(), here(), w.luck.Uint64()
 	w.pause(t)
 	func() {
 		defer w.resume(t)
@@ -144,9 +146,10 @@ func (w *World) outside(what string, ctx context.Context, f func()) {
 
 // resume takes the turn again after a wait.
 func (w *World) resume(t *task) {
-	if d := t.life.m.delay(); d > 0 {
+	if d := t.life.m.delay(t.luck); d > 0 {
 		time.Sleep(d)
 	}
+	w.settle(t.id)
 	w.begin(t)
 	t.doing, t.parker = "", nil
 }

@@ -1,7 +1,10 @@
 package live
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/maculamesh/macula/mono"
@@ -11,12 +14,14 @@ import (
 // timer is a pending AfterFunc or WithTimeout of a machine.
 type timer struct {
 	life    *life
+	id      uint64
 	name    string
 	site    string
 	f       func()
 	inner   rt.Timer
 	pending bool
 	at      mono.Time // of the machine's clock
+	luck    uint64
 }
 
 // AfterFunc implements rt.Clock.
@@ -35,14 +40,27 @@ func (t *timer) arm(d time.Duration) {
 	t.life.timers[t] = struct{}{}
 	m.w.timers++
 	if t.inner == nil {
-		t.inner = m.w.cfg.Runtime.AfterFunc(m.real(d), t.fire)
+		m.w.taskSeq++
+		t.id, t.luck = m.w.taskSeq, m.w.luck.Uint64() // for good: fire reads them without the turn
+		t.inner = m.w.cfg.Runtime.AfterFunc(t.in(d), t.fire)
 	} else {
-		t.inner.Reset(m.real(d))
+		t.inner.Reset(t.in(d))
 	}
 }
 
+// inOrder are the timers that are pending, in the order in which they were made.
+func (l *life) inOrder() []*timer {
+	return slices.SortedFunc(maps.Keys(l.timers), func(a, b *timer) int { return cmp.Compare(a.id, b.id) })
+}
+
 // rearm follows a change of the clock.
-func (t *timer) rearm() { t.inner.Reset(t.life.m.real(t.at.Sub(t.life.m.Now()))) }
+func (t *timer) rearm() { t.inner.Reset(t.in(t.at.Sub(t.life.m.Now()))) }
+
+// in is how long the runtime has to wait for d to pass on the machine.
+func (t *timer) in(d time.Duration) time.Duration {
+	m := t.life.m
+	return m.w.wait(m.real(d), t.id, ofTimers)
+}
 
 func (t *timer) disarm() bool {
 	if !t.pending {
@@ -73,7 +91,7 @@ func (t *timer) Reset(d time.Duration) bool {
 // while the timer was stopped or set again.
 func (t *timer) fire() {
 	w := t.life.m.w
-	if d := t.life.m.delay(); d > 0 {
+	if d := t.life.m.delay(t.luck); d > 0 {
 		time.Sleep(d)
 	}
 	x := visitor(t.life, "rt.AfterFunc", t.site)
@@ -83,7 +101,7 @@ func (t *timer) fire() {
 		return
 	}
 	if early := t.at.Sub(t.life.m.Now()); early > 0 {
-		t.inner.Reset(max(t.life.m.real(early), time.Microsecond))
+		t.inner.Reset(max(t.in(early), time.Microsecond))
 		w.leave()
 		return
 	}

@@ -14,9 +14,13 @@ import (
 type wire struct {
 	pending sync.WaitGroup // readers of sockets, and packets under way
 
+	inside bool // there are no sockets
+
 	mu     sync.Mutex
 	closed bool
 	rand   *rand.Rand
+	bound  uint16 // sockets that there would be, of inside
+	slot   uint64 // of apart
 	byAddr map[netip.AddrPort]*Host
 	dirs   map[[2]*Host]*dir
 }
@@ -34,6 +38,10 @@ func (n *wire) dir(from, to *Host) *dir {
 
 // bind opens a socket for a host and lets it receive.
 func (n *wire) bind(h *Host) error {
+	if n.inside {
+		n.name(h)
+		return nil
+	}
 	sock, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return err
@@ -56,6 +64,16 @@ func (n *wire) bind(h *Host) error {
 	return nil
 }
 
+// name gives a host an address that is of no socket.
+func (n *wire) name(h *Host) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.byAddr, h.addr)
+	n.bound++
+	h.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 1024+n.bound)
+	n.byAddr[h.addr] = h
+}
+
 // read receives until the socket is closed.
 func (n *wire) read(h *Host, sock *net.UDPConn) {
 	buf := make([]byte, 64<<10)
@@ -72,6 +90,11 @@ func (n *wire) read(h *Host, sock *net.UDPConn) {
 func (n *wire) receive(h *Host, src netip.AddrPort, data []byte) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.let(h, src, data)
+}
+
+// let is receive with the lock held.
+func (n *wire) let(h *Host, src netip.AddrPort, data []byte) {
 	from := n.byAddr[src]
 	if from == nil || n.closed {
 		return // from where somebody was before it moved, or from outside

@@ -25,6 +25,10 @@ type Config struct {
 	Runtime    rt.Runtime   // whose goroutines and timers are used
 	Transports Transports   // what opens them
 	Log        *slog.Logger // what machines log goes there; nil discards it
+	// InProcess passes packets on without sockets. In a bubble of
+	// testing/synctest it has to be so, since time stands still there while
+	// somebody waits for the kernel.
+	InProcess bool
 }
 
 // Transports opens real transports. Its methods may be called by any
@@ -62,6 +66,7 @@ type World struct {
 	machines []*Machine
 	byName   map[string]*Machine   // for lookup only
 	streams  map[string]*rand.Rand // for lookup only
+	luck     *rand.Rand            // of tasks and timers
 	after    []func() error
 	every    []recount
 	net      *Network
@@ -86,6 +91,7 @@ func New(cfg Config) *World {
 		cfg: cfg, begun: cfg.Runtime.Now(), wake: make(chan struct{}, 1),
 		byName: map[string]*Machine{}, streams: map[string]*rand.Rand{}, points: map[string]*sim.BuggifyPoint{},
 	}
+	w.luck = w.stream("luck")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	w.past = ctx

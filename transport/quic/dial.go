@@ -129,7 +129,8 @@ func (t *Transport) begin(d *dial) bool {
 	if t.closed {
 		return false
 	}
-	t.dials[d] = struct{}{}
+	t.last++
+	t.dials[d] = t.last
 	t.dialling.Add(1)
 	return true
 }

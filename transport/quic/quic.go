@@ -14,6 +14,7 @@
 package quic
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -59,8 +60,9 @@ type Transport struct {
 	mu       sync.Mutex
 	closed   bool
 	listener *listener
-	dials    map[*dial]struct{}
-	conns    map[*conn]struct{}
+	dials    map[*dial]uint64 // with their numbers, for Close
+	conns    map[*conn]uint64
+	last     uint64         // the last number that was given
 	dialling sync.WaitGroup // one for each of dials
 	ending   sync.WaitGroup // one for each connection and accepted handshake
 	done     chan struct{}  // closed at the end of Close
@@ -96,8 +98,8 @@ func New(cfg Config) (*Transport, error) {
 		addr:  unmap(udp.LocalAddr()),
 		certs: certs,
 		udp:   udp,
-		dials: map[*dial]struct{}{},
-		conns: map[*conn]struct{}{},
+		dials: map[*dial]uint64{},
+		conns: map[*conn]uint64{},
 		done:  make(chan struct{}),
 	}
 	t.q = &quic.Transport{
@@ -150,7 +152,7 @@ func (t *Transport) Close() error {
 		return nil
 	}
 	t.closed = true
-	l, dials, conns := t.listener, slices.Collect(maps.Keys(t.dials)), slices.Collect(maps.Keys(t.conns))
+	l, dials, conns := t.listener, inOrder(t.dials), inOrder(t.conns)
 	t.mu.Unlock()
 
 	if l != nil {
@@ -170,6 +172,12 @@ func (t *Transport) Close() error {
 	return nil
 }
 
+// inOrder returns the keys of m by their numbers: whoever plays this transport
+// over simulated packets sees the same ones in every run.
+func inOrder[K comparable](m map[K]uint64) []K {
+	return slices.SortedFunc(maps.Keys(m), func(a, b K) int { return cmp.Compare(m[a], m[b]) })
+}
+
 // adopt makes a connection out of one of quic-go whose handshake is complete.
 // When the transport is closed it ends q and returns nil.
 func (t *Transport) adopt(q *quic.Conn, h *handshake) *conn {
@@ -181,7 +189,8 @@ func (t *Transport) adopt(q *quic.Conn, h *handshake) *conn {
 		q.CloseWithError(0, "")
 		return nil
 	}
-	t.conns[c] = struct{}{}
+	t.last++
+	t.conns[c] = t.last
 	t.ending.Add(1)
 	t.mu.Unlock()
 	t.books.open(h)
