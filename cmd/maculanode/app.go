@@ -50,7 +50,10 @@ type cli struct {
 	Advertise advertiseCmd `cmd:"" help:"Provide a service through the running node."`
 	Withdraw  withdrawCmd  `cmd:"" help:"End a service that advertise has started."`
 	Status    statusCmd    `cmd:"" help:"Show what the running node holds and has done."`
+	Loadtest  loadtestCmd  `cmd:"" help:"Test the limits on this machine, over real connections."`
 	Version   versionCmd   `cmd:"" help:"Print the version of this program."`
+
+	LoadtestVictim loadtestVictimCmd `cmd:"" hidden:"" name:"loadtest-victim" help:"A caller for loadtest to kill."`
 }
 
 const description = `A node of the mesh, and the commands to look at it and to use it.

@@ -17,6 +17,7 @@ import (
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
+	"github.com/maculamesh/macula/node/wire"
 )
 
 // Echo answers with what it was asked.
@@ -51,11 +52,11 @@ func NewHTTP(address string, lim Limits) (*HTTP, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
-		return nil, fault.New("", fault.Invalid, "%q is not a URL", address)
+		return nil, fault.New("", fault.Invalid, "%.200q is not a URL", address)
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fault.New("", fault.Invalid, "%q is not the address of an HTTP backend: it starts with http:// or https://, for example http://127.0.0.1:8080/path", address)
+		return nil, fault.New("", fault.Invalid, "%.200q is not the address of an HTTP backend: it starts with http:// or https://, for example http://127.0.0.1:8080/path", address)
 	case u.Hostname() == "":
-		return nil, fault.New("", fault.Invalid, "%q names no host", address)
+		return nil, fault.New("", fault.Invalid, "%.200q names no host", address)
 	}
 	if lim.Conns == 0 {
 		lim.Conns = 64
@@ -123,19 +124,28 @@ func (h *HTTP) failed(ctx context.Context, err error) error {
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	return fault.New("backend", fault.Unreachable, "the backend does not answer: %v", err)
+	return fault.New("backend", fault.Unreachable, "the backend does not answer: %s", shown(err.Error()))
+}
+
+// shown is text of the backend as it may stand in an error: it goes to callers,
+// into logs and onto terminals.
+func shown(text string) string {
+	if len(text) > 200 {
+		text = text[:200]
+	}
+	return wire.Printable(text)
 }
 
 func refusal(name string, resp *http.Response, body []byte) error {
 	line, _, _ := strings.Cut(strings.TrimSpace(string(body[:min(len(body), 200)])), "\n")
-	e := &fault.Error{Op: "backend", Kind: fault.Application, Detail: fmt.Sprintf("the backend of %s answered %s", name, resp.Status)}
+	e := &fault.Error{Op: "backend", Kind: fault.Application, Detail: fmt.Sprintf("the backend of %s answered %s", name, shown(resp.Status))}
 	if line != "" {
-		e.Detail += ": " + line
+		e.Detail += ": " + shown(line)
 	}
 	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
 		e.Kind = fault.Overload
 		if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-			e.RetryAfter = min(time.Duration(s)*time.Second, time.Hour)
+			e.RetryAfter = time.Duration(min(s, 3600)) * time.Second
 		}
 	}
 	return e

@@ -134,7 +134,7 @@ func (c *Config) readEnv(src Sources) {
 	}
 	for _, name := range src.Names {
 		if len(name) > len(envPrefix) && name[:len(envPrefix)] == envPrefix && !contains(known, name) {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("the variable %s is not a setting%s", name, didYouMean(name, known)))
+			c.Warnings = append(c.Warnings, fmt.Sprintf("the variable %s is not a setting%s", shown(name), didYouMean(name, known)))
 		}
 	}
 }

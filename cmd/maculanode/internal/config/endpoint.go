@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/wire"
 )
 
 // Endpoint is a host, by name or by address, and a UDP port. An empty host is
@@ -47,16 +48,16 @@ func ParseEndpoint(text string) (Endpoint, error) {
 		case net.ParseIP(text) != nil && strings.Contains(text, ":"):
 			return Endpoint{}, fmt.Errorf("%q lacks a port: an IPv6 address with one is [%s]:%d", text, text, DefaultPort)
 		case errors.As(err, &a) && strings.Contains(a.Err, "missing port"):
-			return Endpoint{}, fmt.Errorf("%q lacks a port, for example %s:%d", text, text, DefaultPort)
+			return Endpoint{}, fmt.Errorf("%.100q lacks a port, for example %s:%d", text, shown(text), DefaultPort)
 		}
-		return Endpoint{}, fmt.Errorf("%q is not HOST:PORT", text)
+		return Endpoint{}, fmt.Errorf("%.100q is not HOST:PORT", text)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return Endpoint{}, fmt.Errorf("%q has the port %q, which is not a number from 0 to 65535", text, port)
+		return Endpoint{}, fmt.Errorf("%.100q has the port %.100q, which is not a number from 0 to 65535", text, port)
 	}
-	if _, err := netip.ParseAddr(host); err != nil && !validHost(host) {
-		return Endpoint{}, fmt.Errorf("%q has the host %q, which is neither an address nor a host name", text, host)
+	if a, err := netip.ParseAddr(host); err != nil && !validHost(host) || wire.Printable(a.Zone()) != a.Zone() {
+		return Endpoint{}, fmt.Errorf("%.100q has the host %.100q, which is neither an address nor a host name", text, host)
 	}
 	return Endpoint{Host: host, Port: uint16(n)}, nil
 }
@@ -79,6 +80,17 @@ func validHost(host string) bool {
 	}
 	return letters && len(host) <= 253
 }
+
+// shown is text as it may stand in a message without quotes: in one line, and
+// not all of what is long.
+func shown(text string) string {
+	if len(text) > maxShown {
+		text = text[:maxShown] + "..."
+	}
+	return wire.Printable(text)
+}
+
+const maxShown = 300 // bytes
 
 // plain returns the text of a fault without the operation in front of it: the
 // user sees where the value stands.

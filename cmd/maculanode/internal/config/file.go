@@ -80,12 +80,12 @@ func (c *Config) parseFile(name, base string, data []byte) error {
 			tok := p.Key.GetToken()
 			key := tok.Value
 			if first := seen[key]; first != nil {
-				return fmt.Errorf("%s: the key %q is set twice, first in line %d", place(name, tok), key, first.Position.Line)
+				return fmt.Errorf("%s: the key %.100q is set twice, first in line %d", place(name, tok), key, first.Position.Line)
 			}
 			seen[key] = tok
 			s := byKey(key)
 			if s == nil {
-				return fmt.Errorf("%s: there is no key %q%s", place(name, tok), key, didYouMean(strings.ReplaceAll(key, "-", "_"), keys()))
+				return fmt.Errorf("%s: there is no key %.100q%s", place(name, tok), key, didYouMean(strings.ReplaceAll(key, "-", "_"), keys()))
 			}
 			if err := c.applyNode(s, name, base, p.Value); err != nil {
 				return err
@@ -170,7 +170,7 @@ func place(name string, tok *token.Token) string {
 func syntaxError(name string, err error) error {
 	var e yaml.Error
 	if errors.As(err, &e) {
-		return fmt.Errorf("%s: %s", place(name, e.GetToken()), strings.TrimSpace(e.GetMessage()))
+		return fmt.Errorf("%s: %s", place(name, e.GetToken()), shown(strings.TrimSpace(e.GetMessage())))
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }

@@ -47,7 +47,7 @@ var settings = []setting{
 	}},
 	{key: "advertised", flag: "advertised", set: func(c *Config, t []string) (err error) {
 		if c.Advertised, err = ParseEndpoint(t[0]); err == nil && (c.Advertised.Host == "" || c.Advertised.Port == 0) {
-			err = fmt.Errorf("%q needs a host and a port: others are told to dial it", t[0])
+			err = fmt.Errorf("%.100q needs a host and a port: others are told to dial it", t[0])
 		}
 		return err
 	}},
@@ -158,7 +158,7 @@ func truth(v *bool, text string) error {
 	case "false", "no", "off", "0":
 		*v = false
 	default:
-		return fmt.Errorf("%q is neither true nor false", text)
+		return fmt.Errorf("%.100q is neither true nor false", text)
 	}
 	return nil
 }
@@ -166,7 +166,7 @@ func truth(v *bool, text string) error {
 func number(v *int, text string, low, high int) error {
 	n, err := strconv.Atoi(strings.ReplaceAll(text, "_", ""))
 	if err != nil {
-		return fmt.Errorf("%q is not a whole number", text)
+		return fmt.Errorf("%.100q is not a whole number", text)
 	}
 	if n < low || n > high {
 		return fmt.Errorf("%d is out of range: %d to %d", n, low, high)
@@ -180,9 +180,9 @@ func span(v *time.Duration, text string, low, high time.Duration) error {
 	if err != nil {
 		hint := ""
 		if _, nerr := strconv.Atoi(text); nerr == nil {
-			hint = fmt.Sprintf(", for example %ss", text)
+			hint = fmt.Sprintf(", for example %ss", shown(text))
 		}
-		return fmt.Errorf("%q is not a duration: it needs a unit (ms, s, m, h)%s", text, hint)
+		return fmt.Errorf("%.100q is not a duration: it needs a unit (ms, s, m, h)%s", text, hint)
 	}
 	if d < low || d > high {
 		return fmt.Errorf("%v is out of range: %v to %v", d, low, high)
@@ -201,7 +201,7 @@ func level(v *slog.Level, text string) error {
 
 func oneOf(v *string, text string, allowed ...string) error {
 	if !contains(allowed, text) {
-		return fmt.Errorf("%q is not one of %s%s", text, strings.Join(allowed, ", "), didYouMean(text, allowed))
+		return fmt.Errorf("%.100q is not one of %s%s", text, strings.Join(allowed, ", "), didYouMean(text, allowed))
 	}
 	*v = text
 	return nil
@@ -215,7 +215,7 @@ func ParsePeer(text string) (Peer, error) {
 		if _, err := ident.Parse(text); err == nil {
 			missing = "the address"
 		}
-		return Peer{}, fmt.Errorf("%q is not ID@HOST:PORT, it lacks %s", text, missing)
+		return Peer{}, fmt.Errorf("%.100q is not ID@HOST:PORT, it lacks %s", text, missing)
 	}
 	p, err := Peer{}, error(nil)
 	if p.ID, err = ParseID(id); err != nil {
@@ -225,7 +225,7 @@ func ParsePeer(text string) (Peer, error) {
 		return Peer{}, err
 	}
 	if p.At.Host == "" || p.At.Port == 0 {
-		return Peer{}, fmt.Errorf("the address %q needs a host and a port other than 0", at)
+		return Peer{}, fmt.Errorf("the address %.100q needs a host and a port other than 0", at)
 	}
 	return p, nil
 }
