@@ -13,7 +13,7 @@ RACE_FLAGS ?= -timeout 15m $(if $(CI),-count=1)
 
 # Where goroutines of ours meet: the real runtime, the real transport, live runs, the
 # sweep's workers. Elsewhere one task runs at a time.
-CONCURRENT := /(rt|transport|sim/host|sim/live)(/|$$)
+CONCURRENT := /(rt|transport|sim/host|sim/live|cmd/maculanode/internal/loadtest)(/|$$)
 # These have no concurrency, and what they load is slow under the detector.
 SEQUENTIAL := /(simvet|internal/repo)(/|$$)
 
@@ -68,8 +68,30 @@ demo: have-go ## see it work in a minute
 	@$(GO) run ./internal/demo
 
 .PHONY: mutants
-mutants: have-go ## every planted bug must be found
-	@$(GO) run ./internal/mutants
+mutants: have-go ## every planted bug must be found; RUN=regexp chooses, RECORD=1 keeps what was found
+	@$(GO) run ./internal/mutants $(if $(RUN),-run '$(RUN)') $(if $(RECORD),-record)
+
+.PHONY: fuzz
+fuzz: FOR ?= 10m
+fuzz: have-go ## every fuzz target, FOR=10m together; what is found is kept in testdata/fuzz
+	@GO="$(GO)" $(GO) run ./internal/fuzz -for $(FOR)
+
+.PHONY: load
+load: build ## the five limits over real QUIC on loopback
+	@bin/maculanode loadtest
+
+.PHONY: soak
+soak: FOR ?= 30m
+soak: have-go ## four nodes at their caps under churn, FOR=30m; a report with charts in out/soak
+	@$(GO) run ./internal/soak -for $(FOR)
+
+.PHONY: soak-test
+soak-test: have-go ## a planted leak of 1 KiB/s must turn the soak red: two runs, sixteen minutes
+	$(GO) test -tags soak -count=1 -timeout 40m -v ./internal/soak
+
+.PHONY: memory
+memory: have-go ## fill a node over real QUIC and compare it with the formula of docs/MEMORY.md
+	@$(GO) run ./internal/memory
 
 # What needs more than Go: a browser. On Debian it installs what is missing.
 SHOTS ?= $(CURDIR)/out/shots

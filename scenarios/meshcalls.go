@@ -12,13 +12,15 @@ import (
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/sim/scenario"
+	"github.com/maculamesh/macula/transport"
 )
 
 // calls are the books of a mesh about the calls that were made in it.
 type calls struct {
 	s      *scenario.Stage
 	nextID uint64
-	runs   map[uint64]int // executions of the calls that must run at most once; for lookup only
+	runs   map[uint64]int    // executions of the calls that must run at most once; for lookup only
+	by     map[uint64]*actor // who made each call that has not ended; for lookup only
 	made   int
 	ok     int
 	failed int
@@ -52,6 +54,11 @@ func (m *mesh) provide(a *actor, o offer) {
 	c.place.Go("advertise", func() {
 		for a.client == c && c.client != nil && slices.Contains(a.provides, o) {
 			svc, err := c.advertise(o.name, h, o.ttl, false)
+			if err == nil && !slices.Contains(a.provides, o) {
+				svc.Withdraw() // it was taken back while the gateway heard of it
+				m.ended(a, o)
+				return
+			}
 			if err == nil {
 				a.recall[o.name] = svc.Withdraw
 				return
@@ -65,8 +72,11 @@ func (m *mesh) provide(a *actor, o offer) {
 func (m *mesh) handler(a *actor, o offer) node.Handler {
 	r := a.on.Runtime()
 	return func(ctx context.Context, req *node.Request) ([]byte, error) {
+		id := binary.BigEndian.Uint64(req.Body)
+		if !m.meant(a, id) {
+			return nil, fault.New("scenario", fault.Internal, "the call is of another realm")
+		}
 		if !req.Idempotent {
-			id := binary.BigEndian.Uint64(req.Body)
 			m.calls.runs[id]++
 			m.s.Check(m.calls.runs[id] == 1, "a call that is not idempotent runs at most once", "call %d ran %d times", id, m.calls.runs[id])
 		}
@@ -86,9 +96,12 @@ func (m *mesh) withdraw(r *scenario.Request) {
 	if i < 0 {
 		return
 	}
+	o := a.provides[i]
 	a.provides = slices.Delete(a.provides, i, i+1)
+	m.ended(a, o)
 	if take := a.recall[name]; take != nil && a.up() {
 		a.on.Do("withdraw", take)
+		m.ended(a, o)
 	}
 }
 
@@ -97,7 +110,7 @@ func (m *mesh) call(r *scenario.Request) {
 	if !a.up() {
 		return
 	}
-	served := m.served(r.Text("service"))
+	served := m.served(a, r.Text("service"))
 	_, err := m.one(a, r.Text("service"), int(r.Int("size")), r.Duration("timeout"), r.Duration("cancel"), r.Flag("idempotent"))
 	switch r.Text("expect") {
 	case "answer":
@@ -107,14 +120,14 @@ func (m *mesh) call(r *scenario.Request) {
 	}
 }
 
-// served reports whether a service has a provider that is up, and has been one
-// for long enough that everybody can know it.
-func (m *mesh) served(name string) bool {
+// served reports whether a service has a provider in the realm of its caller
+// that is up, and has been one for long enough that everybody can know it.
+func (m *mesh) served(by *actor, name string) bool {
 	const known = 5 * time.Second
 	now := m.s.Runtime().Now()
 	for _, a := range m.nodes {
 		for _, o := range a.provides {
-			if o.name == name && a.up() && a.since.Add(known) <= now && o.since.Add(known) <= now {
+			if o.name == name && a.with(by) && a.up() && a.since.Add(known) <= now && o.since.Add(known) <= now {
 				return true
 			}
 		}
@@ -128,7 +141,10 @@ func (m *mesh) one(a *actor, service string, size int, timeout, cancel time.Dura
 	c.made++
 	c.nextID++
 	body := make([]byte, max(size, 8))
-	binary.BigEndian.PutUint64(body, c.nextID)
+	id := c.nextID
+	binary.BigEndian.PutUint64(body, id)
+	c.by[id] = a
+	defer delete(c.by, id)
 	begun := s.Runtime().Now()
 	answer, err := a.call(service, body, timeout, cancel, idempotent)
 	took := s.Runtime().Now().Sub(begun)
@@ -175,25 +191,23 @@ func (a *actor) call(service string, body []byte, timeout, cancel time.Duration,
 	return answer, err
 }
 
-// providers are the services that are provided now, by the nodes and clients
-// that must live.
-func (m *mesh) providers() (names []string, count int) {
+// services are the names that are provided now in the realm of an actor, by the
+// nodes and clients that must live.
+func (m *mesh) services(of *actor) (names []string) {
 	for _, a := range m.core() {
 		for _, o := range a.provides {
-			count++
-			if !slices.Contains(names, o.name) {
+			if a.with(of) && !slices.Contains(names, o.name) {
 				names = append(names, o.name)
 			}
 		}
 	}
-	return names, count
+	return names
 }
 
 // known reports whether every node knows every provider; from then on they
 // must stay known for as long as an advertisement counts.
 func (m *mesh) known(*scenario.Request) error {
-	names, want := m.providers()
-	if err := m.knows(names, want); err != nil {
+	if err := m.knows(); err != nil {
 		return err
 	}
 	longest := time.Duration(0)
@@ -204,21 +218,23 @@ func (m *mesh) known(*scenario.Request) error {
 	}
 	for range longest / time.Second {
 		m.s.Sleep(time.Second)
-		err := m.knows(names, want)
+		err := m.knows()
 		m.s.Check(err == nil, "every provider stays known when the faults are over", "%v", err)
 	}
 	return nil
 }
 
-func (m *mesh) knows(names []string, want int) error {
+func (m *mesh) knows() error {
+	at, err := m.attachments()
+	if err != nil {
+		return err
+	}
 	for _, a := range m.core() {
 		if a.member == nil {
 			continue
 		}
-		if a.member.node == nil {
-			return fmt.Errorf("%s is not there", a.on.Name())
-		}
-		have := 0
+		names := m.services(a)
+		have, want := 0, m.entries(a, at)
 		for _, e := range a.member.node.Services() {
 			if slices.Contains(names, e.Name) {
 				have++
@@ -231,10 +247,62 @@ func (m *mesh) knows(names []string, want int) error {
 	return nil
 }
 
+// attachments are the clients that each node has, of those that provide
+// something, and say what is not there.
+func (m *mesh) attachments() (map[*actor][]*actor, error) {
+	at := map[*actor][]*actor{} // for lookup only
+	clients := map[transport.PeerID]*actor{}
+	for _, a := range m.core() {
+		if a.member == nil && len(a.provides) > 0 {
+			clients[idOf(m.s, a.on.Name())] = a
+		}
+	}
+	count := 0
+	for _, a := range m.core() {
+		if a.member == nil {
+			continue
+		}
+		if a.member.node == nil {
+			return nil, fmt.Errorf("%s is not there", a.on.Name())
+		}
+		for _, c := range a.member.node.Clients() {
+			if o := clients[c.ID]; o != nil {
+				at[a] = append(at[a], o)
+				count++
+			}
+		}
+	}
+	if count != len(clients) {
+		return nil, fmt.Errorf("%d clients that provide something are attached of %d", count, len(clients))
+	}
+	return at, nil
+}
+
+// entries is how many providers a node has to know: its own services and those
+// of its clients, and each other node once for a name, which it or a client of
+// it provides.
+func (m *mesh) entries(of *actor, at map[*actor][]*actor) (count int) {
+	for _, a := range m.core() {
+		if a.member == nil || !a.with(of) {
+			continue
+		}
+		var names []string
+		for _, p := range append([]*actor{a}, at[a]...) {
+			for _, o := range p.provides {
+				if a == of || !slices.Contains(names, o.name) {
+					names = append(names, o.name)
+				}
+			}
+		}
+		count += len(names)
+	}
+	return count
+}
+
 // reachable reports whether everybody has an answer of every service.
 func (m *mesh) reachable(*scenario.Request) error {
-	names, _ := m.providers()
 	for _, a := range m.core() {
+		names := m.services(a)
 		for _, name := range names {
 			if !a.up() {
 				return fmt.Errorf("%s is not there", a.on.Name())

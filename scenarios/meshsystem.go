@@ -37,6 +37,10 @@ func meshSystem() *scenario.System {
 		Nodes: []plan.Field{
 			{Name: "degree", Kind: plan.Count, Optional: true, Least: 1, Doc: "of a node: how many connections it has in a ring of them, half of them dialled by itself; all others when it is not said"},
 			{Name: "of", Kind: plan.Text, Optional: true, Doc: "of a client: the node that it attaches to, or several with commas between them; all when it is not said"},
+			{Name: "realm", Kind: plan.Text, Optional: true, Doc: "the realm of a node or client; one and the same when it is not said. Those of different realms try each other all the same, and must get nowhere"},
+			{Name: "handshakes", Kind: plan.Count, Optional: true, Least: 1, Doc: "of a node: handshakes that it takes part in at a time, and at most so many dials, newcomers that wait for room and connections that close; 64 when it is not said"},
+			{Name: "handlers", Kind: plan.Count, Optional: true, Least: 1, Doc: "of a node: handlers that may run there; 10,000 when it is not said"},
+			{Name: "calls", Kind: plan.Count, Optional: true, Least: 1, Doc: "of a node: calls that one peer or client may have in flight there; 1,024 when it is not said"},
 		},
 		Requests: []plan.Verb{
 			{Name: "advertise", Doc: "a node or client provides an echo under a name, until it is withdrawn", Args: []plan.Field{anyNode, aService},
@@ -112,6 +116,7 @@ type actor struct {
 	gateways []*actor
 	since    mono.Time         // of its last start
 	provides []offer           // what it has been asked to provide and not to withdraw
+	withdrew []offer           // what it provided before, with the time at which that ended
 	recall   map[string]func() // withdraws what it provides now; for lookup only
 	busy     bool              // it is being closed, or started again
 }
@@ -126,7 +131,7 @@ type offer struct {
 func openMesh(s *scenario.Stage) *scenario.Subject {
 	stage(s)
 	m := &mesh{s: s, by: map[*scenario.Node]*actor{}}
-	m.calls = calls{s: s, runs: map[uint64]int{}}
+	m.calls = calls{s: s, runs: map[uint64]int{}, by: map[uint64]*actor{}}
 	return &scenario.Subject{
 		Start:     m.start,
 		Crashed:   m.crashed,
@@ -152,14 +157,13 @@ func (m *mesh) start(nodes []*scenario.Node) {
 		if a.on.Kind != "node" {
 			continue
 		}
-		cfg := node.Config{}
-		cfg.Pool.Cap, cfg.Clients.Limit = m.s.Int("pool"), m.s.Int("clients")
+		cfg := m.configOf(a)
 		for _, o := range m.peersOf(a) {
 			cfg.Bootstrap = append(cfg.Bootstrap, peerOf(m.s, o.on.Name()))
 		}
-		cfg.OpenPeers = a.on.Line.Has("degree")
 		a.member = startNode(m.s, a.on.Name(), cfg)
 	}
+	m.watch()
 	for _, a := range m.nodes {
 		if a.on.Kind == "client" {
 			m.attach(a)
@@ -168,11 +172,30 @@ func (m *mesh) start(nodes []*scenario.Node) {
 	m.s.Defer(m.report)
 }
 
+// configOf is the configuration of a node, with the limits of its line.
+func (m *mesh) configOf(a *actor) node.Config {
+	cfg := node.Config{Realm: a.realm(), OpenPeers: a.on.Line.Has("degree")}
+	cfg.Pool.Cap, cfg.Clients.Limit = m.s.Int("pool"), m.s.Int("clients")
+	if a.on.Line.Has("handshakes") {
+		n := int(a.on.Line.Int("handshakes"))
+		cfg.Handshakes, cfg.Pool.Dials, cfg.Pool.Waiting, cfg.Pool.Closing = n, n, n, n
+	}
+	if a.on.Line.Has("handlers") {
+		cfg.Server.MaxHandlers = int(a.on.Line.Int("handlers"))
+	}
+	if a.on.Line.Has("calls") {
+		cfg.Link.MaxCalls = int(a.on.Line.Int("calls"))
+	}
+	return cfg
+}
+
 // peersOf are the nodes that a node connects to of its own accord: all others,
 // or the next ones in a ring, half as many as its degree, since as many again
-// connect to it.
+// connect to it. Those of another realm it tries all the same.
 func (m *mesh) peersOf(a *actor) []*actor {
 	nodes := slices.DeleteFunc(slices.Clone(m.nodes), func(o *actor) bool { return o.on.Kind != "node" })
+	others := slices.DeleteFunc(slices.Clone(nodes), a.with)
+	nodes = slices.DeleteFunc(nodes, func(o *actor) bool { return !a.with(o) })
 	at := slices.Index(nodes, a)
 	most := len(nodes) - 1
 	if a.on.Line.Has("degree") {
@@ -184,7 +207,7 @@ func (m *mesh) peersOf(a *actor) []*actor {
 			out = append(out, nodes[i])
 		}
 	}
-	return out
+	return append(out, others...)
 }
 
 // attach builds a client that stays attached from now on.
@@ -195,10 +218,10 @@ func (m *mesh) attach(a *actor) {
 			gateways = append(gateways, g.member)
 		}
 	}
-	a.client = newClient(m.s, a.on.Name(), a.on.Name(), client.Config{}, gateways...)
+	a.client = newClient(m.s, a.on.Name(), a.on.Name(), client.Config{Realm: a.realm()}, gateways...)
 	c := a.client
 	c.place.Go("attach", func() {
-		for a.client == c && c.attach() != nil {
+		for a.client == c && c.client != nil && c.attach() != nil {
 			rt.Sleep(context.Background(), c.place.Runtime(), time.Second)
 		}
 	})
@@ -321,8 +344,14 @@ func (m *mesh) converged(*scenario.Request) error {
 		if a.member.node == nil {
 			return fmt.Errorf("%s is not there", a.on.Name())
 		}
-		if have := a.member.peers(); have < len(nodes)-1 {
-			return fmt.Errorf("%s has connections to %d of %d other nodes", a.on.Name(), have, len(nodes)-1)
+		others := -1
+		for _, o := range nodes {
+			if a.with(o) {
+				others++
+			}
+		}
+		if have := a.member.peers(); have < others {
+			return fmt.Errorf("%s has connections to %d of %d other nodes", a.on.Name(), have, others)
 		}
 	}
 	return nil

@@ -25,12 +25,12 @@ var plans embed.FS
 const Catalogue = "catalogue"
 
 // names are the plans in the order in which they are listed.
-var names = []string{"pool-bound", "pool-order", "client-limit", "service-ttl", "stream-cleanup", "caller-death", "mesh-4", "swarm", "swarm-10"}
+var names = []string{"pool-bound", "pool-order", "client-limit", "service-ttl", "stream-cleanup", "caller-death", "mesh-4", "swarm", "swarm-10", "load", "soak"}
 
 // Systems returns what plans can be written for.
 func Systems() []*scenario.System {
 	return []*scenario.System{
-		meshSystem(), poolSystem(), starSystem(), gatewaySystem(), ttlSystem(), leavingSystem(), deathSystem(),
+		meshSystem(), poolSystem(), starSystem(), gatewaySystem(), ttlSystem(), leavingSystem(), deathSystem(), providersSystem(), creditSystem(), slowSystem(), advertsSystem(), returnsSystem(), drainsSystem(), busySystem(), idsSystem(), orphansSystem(), floodSystem(), unreachableSystem(), churnSystem(), loadSystem(), crowdingSystem(), newcomersSystem(), identitySystem(),
 	}
 }
 
@@ -38,7 +38,9 @@ func Systems() []*scenario.System {
 // sockets and handshakes as one machine has in a minute.
 var live = map[string]map[string]string{
 	"pool-bound":   {"cap": "20", "peers": "30"},
+	"load":         {"cap": "20", "peers": "30", "limit": "10", "clients": "15", "leaving": "6", "callers": "4"},
 	"client-limit": {"limit": "20", "clients": "30", "full-limit": "0"},
+	"soak":         {"minutes": "1", "rate": "10"},
 }
 
 // All returns the scenarios in the order in which they are listed: those of the

@@ -16,7 +16,9 @@ import (
 // is the same.
 var small = map[string]map[string]string{
 	"pool-bound":   {"cap": "20", "peers": "30"},
+	"load":         {"cap": "20", "peers": "30", "limit": "10", "clients": "15", "leaving": "6", "callers": "4"},
 	"client-limit": {"full-limit": "0"},
+	"soak":         {"minutes": "1", "pool": "5", "clients": "4", "owned": "8", "rate": "20", "stay": "20s"},
 }
 
 // seeds is how many seeds each scenario is played with; with -short, as under

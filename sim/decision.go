@@ -37,10 +37,10 @@ func (d Decision) String() string {
 func ParseDecision(text string) (Decision, error) {
 	d, rest, err := parseDecision(text)
 	if err == nil && rest != "" {
-		err = fmt.Errorf("there is more: %q", rest)
+		err = fmt.Errorf("there is more: %.40q", rest)
 	}
 	if err != nil {
-		return Decision{}, fmt.Errorf("sim: not a decision: %q: %w", text, err)
+		return Decision{}, fmt.Errorf("sim: not a decision: %.100q: %w", text, err)
 	}
 	return d, nil
 }
@@ -51,7 +51,7 @@ func parseDecision(s string) (d Decision, rest string, err error) {
 	}
 	s, ok := strings.CutPrefix(s, "<")
 	if !ok {
-		return d, "", fmt.Errorf("no < at %q", s)
+		return d, "", fmt.Errorf("no < at %.40q", s)
 	}
 	if d.Over, d.OverStep, s, err = parseStep(s); err != nil {
 		return d, "", err
@@ -69,7 +69,7 @@ func parseStep(s string) (k TaskKey, step uint64, rest string, err error) {
 	}
 	s, ok := strings.CutPrefix(s, ":")
 	if !ok {
-		return k, 0, "", fmt.Errorf("no : at %q", s)
+		return k, 0, "", fmt.Errorf("no : at %.40q", s)
 	}
 	step, rest, err = cutNumber(s)
 	return k, step, rest, err

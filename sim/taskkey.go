@@ -51,21 +51,21 @@ func cutWord(s, mark string) (word, rest string, err error) {
 	if !strings.HasPrefix(s, `"`) {
 		word, rest, ok := strings.Cut(s, mark)
 		if !ok || word != quoted(word) {
-			return "", "", fmt.Errorf("no word with %s behind it at %q", mark, s)
+			return "", "", fmt.Errorf("no word with %s behind it at %.40q", mark, s)
 		}
 		return word, rest, nil
 	}
 	q, err := strconv.QuotedPrefix(s)
 	if err != nil {
-		return "", "", fmt.Errorf("no quoted word at %q", s)
+		return "", "", fmt.Errorf("no quoted word at %.40q", s)
 	}
 	rest, ok := strings.CutPrefix(s[len(q):], mark)
 	if !ok {
-		return "", "", fmt.Errorf("no %s after %s", mark, q)
+		return "", "", fmt.Errorf("no %s after %.40q", mark, q)
 	}
 	word, err = strconv.Unquote(q)
 	if err == nil && quoted(word) != q {
-		err = fmt.Errorf("%s is written %s", q, quoted(word))
+		err = fmt.Errorf("%.40q is written %.40q", q, quoted(word))
 	}
 	return word, rest, err
 }
@@ -78,7 +78,7 @@ func cutNumber(s string) (n uint64, rest string, err error) {
 	}
 	n, err = strconv.ParseUint(s[:end], 10, 64)
 	if err != nil || strconv.FormatUint(n, 10) != s[:end] {
-		return 0, "", fmt.Errorf("no number at %q", s)
+		return 0, "", fmt.Errorf("no number at %.40q", s)
 	}
 	return n, s[end:], nil
 }

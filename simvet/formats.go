@@ -144,6 +144,9 @@ type verb struct {
 	arg   int
 }
 
+// maxArg is the greatest number of an argument that package fmt takes.
+const maxArg = 1_000_000
+
 // parseFormat returns the verbs of a format as package fmt reads it.
 func parseFormat(format string) []verb {
 	var all []verb
@@ -163,7 +166,9 @@ func parseFormat(format string) []verb {
 			case '[':
 				n := 0
 				for i++; i < len(rs) && rs[i] != ']'; i++ {
-					n = n*10 + int(rs[i]-'0')
+					if '0' <= rs[i] && rs[i] <= '9' {
+						n = min(n*10+int(rs[i]-'0'), maxArg)
+					}
 				}
 				next = max(n-1, 0)
 			}

@@ -22,6 +22,7 @@ type bug struct {
 	Expect []string // the properties one of which must fail
 	Seeds  int      // of each scenario, at most
 	Seed   int      // or the one that shows it, of a bug that is there to be shrunk
+	Tasks  int      // tasks that have to be about it at once for it to show; 1 when one after another is enough
 	Edits  []edit
 }
 
@@ -47,7 +48,7 @@ type edit struct {
 
 var (
 	oldLine = regexp.MustCompile(`^-- old (\S+) --$`)
-	rowForm = regexp.MustCompile(`^(M|F|R)\d\d$`)
+	rowForm = regexp.MustCompile(`^(M|F|R|N)\d\d$`)
 )
 
 const newLine = "-- new --"
@@ -55,7 +56,7 @@ const newLine = "-- new --"
 // parse reads a bug file: lines of "key: value", an empty line, and then
 // pairs of "-- old FILE --" and "-- new --" with the text that follows each.
 func parse(name string, data []byte) (*bug, error) {
-	b := &bug{Name: name, Seeds: 10}
+	b := &bug{Name: name, Seeds: 10, Tasks: 1}
 	head, body, ok := strings.Cut(string(data), "\n\n")
 	if !ok {
 		return nil, fmt.Errorf("%s: no empty line after the head", name)
@@ -85,6 +86,9 @@ func (b *bug) set(key, value string) error {
 		b.Breaks = value
 	case "play":
 		f := strings.Fields(value)
+		if len(f) == 0 {
+			return fmt.Errorf("play: want a scenario")
+		}
 		b.Plays = append(b.Plays, play{Scenario: f[0], Set: f[1:]})
 	case "test":
 		f := strings.Fields(value)
@@ -95,20 +99,23 @@ func (b *bug) set(key, value string) error {
 	case "expect":
 		b.Expect = append(b.Expect, value)
 	case "seeds":
-		n, err := strconv.Atoi(value)
-		if err != nil || n < 1 {
-			return fmt.Errorf("seeds: %q is no number above zero", value)
-		}
-		b.Seeds = n
+		return number(key, value, &b.Seeds)
 	case "seed":
-		n, err := strconv.Atoi(value)
-		if err != nil || n < 1 {
-			return fmt.Errorf("seed: %q is no number above zero", value)
-		}
-		b.Seed = n
+		return number(key, value, &b.Seed)
+	case "tasks":
+		return number(key, value, &b.Tasks)
 	default:
 		return fmt.Errorf("unknown key %q", key)
 	}
+	return nil
+}
+
+func number(key, value string, to *int) error {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 {
+		return fmt.Errorf("%s: %q is no number above zero", key, value)
+	}
+	*to = n
 	return nil
 }
 
@@ -150,7 +157,7 @@ func (b *bug) validate() error {
 	}
 	for _, r := range b.Rows {
 		if !rowForm.MatchString(r) {
-			return fail("row %q is no M.., F.. or R..", r)
+			return fail("row %q is no M.., F.., R.. or N..", r)
 		}
 	}
 	for _, e := range b.Edits {
@@ -160,6 +167,26 @@ func (b *bug) validate() error {
 	}
 	return nil
 }
+
+// ownPanic says that the bug would be found by a panic of its own, or nothing:
+// what finds it has to be in the tree.
+func (b *bug) ownPanic(saw string) string {
+	for _, e := range b.Edits {
+		for _, call := range []string{"panic(", "invariant.", ".Fail(", ".Check("} {
+			if strings.Count(e.New, call) > strings.Count(e.Old, call) {
+				return fmt.Sprintf("its change of %s adds %q", e.File, call)
+			}
+		}
+		for _, text := range quoted.FindAllString(e.New, -1) {
+			if text = strings.Trim(text, "\"`"); len(text) > 3 && !strings.Contains(e.Old, text) && strings.Contains(saw, text) {
+				return fmt.Sprintf("its change of %s has the text %q that was seen", e.File, text)
+			}
+		}
+	}
+	return ""
+}
+
+var quoted = regexp.MustCompile("\"[^\"\n]+\"|`[^`]+`")
 
 // apply returns the changed files by their paths. An old text that does not
 // occur exactly once in its file means that the bug no longer applies.

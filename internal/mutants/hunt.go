@@ -17,8 +17,10 @@ import (
 
 // hunt builds and plays. One is used by several workers.
 type hunt struct {
-	root string
-	tmp  string
+	root      string
+	tmp       string
+	shrinking time.Duration // of each bug; 0 leaves it out
+	strategy  string        // of the plays; empty is the usual one
 
 	mu    sync.Mutex
 	clean map[string]*baseline // by scenario and parameters
@@ -38,18 +40,11 @@ type finding struct {
 	seed     int
 	property string
 	saw      string
-	took     time.Duration
+	size     string        // of what is left after shrinking
+	took     time.Duration // to build and to find it
+	shrunk   time.Duration // to shrink it
+	inOrder  string        // of a bug that needs two tasks at once: what it does when each task runs as it comes
 	err      error
-}
-
-func (f finding) how() string {
-	switch {
-	case f.err != nil:
-		return ""
-	case f.bug.Test != nil:
-		return fmt.Sprintf("by the test %s in %s; no scenario can see it", f.bug.Test.Run, f.bug.Test.Package)
-	}
-	return fmt.Sprintf("in seed %d of %s: %s", f.seed, f.play, f.property)
 }
 
 // Longer than any run or build takes on a machine that is busy.
@@ -70,7 +65,7 @@ func (h *hunt) buildClean(ctx context.Context, bugs []*bug) error {
 func (h *hunt) binary(name string) string { return filepath.Join(h.tmp, "simrun-"+name) }
 
 func (h *hunt) build(ctx context.Context, name, overlay string) error {
-	args := []string{"build", "-o", h.binary(name)}
+	args := []string{"build", "-ldflags=-s -w", "-o", h.binary(name)} // without tables for debuggers it links faster
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
@@ -96,9 +91,32 @@ func (h *hunt) find(ctx context.Context, b *bug) finding {
 		f.err = h.runTest(ctx, b, overlay)
 	default:
 		f = h.playAll(ctx, b, overlay)
+		defer os.Remove(h.binary(b.Name))
 	}
 	f.took = time.Since(begun)
+	if f.err == nil && b.Test == nil && b.Tasks > 1 {
+		f.inOrder, f.err = h.fifo(ctx, &f)
+	}
+	if f.err == nil && b.Test == nil {
+		f.size, f.err = h.shrink(ctx, &f)
+		f.shrunk = time.Since(begun) - f.took
+	}
 	return f
+}
+
+// fifo plays the seeds in which a bug was found with tasks in the order in
+// which they became ready, and says whether they hold.
+func (h *hunt) fifo(ctx context.Context, f *finding) (string, error) {
+	for seed := 1; seed <= f.seed; seed++ {
+		r, err := h.playBy(ctx, f.bug.Name, f.play, seed, "fifo")
+		if err != nil {
+			return "", err
+		}
+		if !r.holds() {
+			return "fifo fails too", nil
+		}
+	}
+	return "fifo holds", nil
 }
 
 // plant writes the changed files and the overlay that names them.
@@ -134,7 +152,6 @@ func (h *hunt) playAll(ctx context.Context, b *bug, overlay string) finding {
 	if f.err = h.build(ctx, b.Name, overlay); f.err != nil {
 		return f
 	}
-	defer os.Remove(h.binary(b.Name))
 	for _, p := range b.Plays {
 		for seed := 1; seed <= b.Seeds; seed++ {
 			r, err := h.play(ctx, b.Name, p, seed)
@@ -151,7 +168,11 @@ func (h *hunt) playAll(ctx context.Context, b *bug, overlay string) finding {
 				f.err = fmt.Errorf("seed %d of %s fails for another reason: %s: %s", seed, p, f.property, f.saw)
 				return f
 			}
-			f.err = h.holdsWithout(ctx, p, seed)
+			if own := b.ownPanic(f.saw); own != "" {
+				f.err = fmt.Errorf("seed %d of %s: the bug finds itself: %s", seed, p, own)
+			} else {
+				f.err = h.holdsWithout(ctx, p, seed)
+			}
 			return f
 		}
 	}
@@ -232,13 +253,22 @@ func (r *result) violation() (property, saw string) {
 
 // play runs one seed in a process of its own.
 func (h *hunt) play(ctx context.Context, name string, p play, seed int) (*result, error) {
+	return h.playBy(ctx, name, p, seed, h.strategy)
+}
+
+// playBy is play with a strategy; empty is the usual one.
+func (h *hunt) playBy(ctx context.Context, name string, p play, seed int, strategy string) (*result, error) {
 	ctx, cancel := context.WithTimeout(ctx, playTimeout)
 	defer cancel()
 	args := []string{"run", p.Scenario, "--json", "--seed", fmt.Sprint(seed)}
 	for _, set := range p.Set {
 		args = append(args, "--set", set)
 	}
+	if strategy != "" {
+		args = append(args, "--strategy", strategy)
+	}
 	cmd := exec.CommandContext(ctx, h.binary(name), args...)
+	cmd.Dir = h.root // a play may be a plan of the tree
 	cmd.Env = append(os.Environ(), "GOMEMLIMIT=1GiB")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

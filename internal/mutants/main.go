@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -20,7 +21,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 )
@@ -39,6 +39,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	only := flags.String("run", "", "only bugs whose name matches this regular expression")
 	verbose := flags.Bool("v", false, "say what each bug made the property see")
 	keep := flags.Int("workers", 2, "bugs built and played at a time")
+	shrinking := flags.Duration("shrink", 20*time.Second, "for how long each failure is made smaller; 0s leaves that out")
+	write := flags.Bool("record", false, "write how each bug was found into found.txt")
+	strategy := flags.String("strategy", "", "play with another strategy, to see which bugs it does not find")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -69,9 +72,23 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	h := &hunt{root: root, tmp: tmp}
-	missed, err := h.all(ctx, chosen, *keep, func(f finding) { printFinding(out, f, *verbose) })
+	h := &hunt{root: root, tmp: tmp, shrinking: *shrinking, strategy: *strategy}
+	file := filepath.Join(here, "found.txt")
+	records, err := readFound(file)
 	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, tableForm, "", "bug", "property", "found by", "seed", "took", "size after shrinking", "took", "tasks")
+	var recorded error
+	missed, err := h.all(ctx, chosen, *keep, func(f finding) {
+		printFinding(out, f, *verbose)
+		if f.err != nil || !*write || *strategy != "" {
+			return
+		}
+		records[f.bug.Name] = recordOf(f)
+		recorded = errors.Join(recorded, writeFound(file, bugs, records))
+	})
+	if err = errors.Join(err, recorded); err != nil {
 		return err
 	}
 	if waiting, err := os.ReadFile(filepath.Join(here, "waiting.txt")); err == nil && *only == "" {
@@ -140,15 +157,30 @@ func (h *hunt) all(ctx context.Context, bugs []*bug, workers int, report func(fi
 	return missed, ctx.Err()
 }
 
+// tableForm is a line of the table: verdict, bug, property, what found it, the
+// seed, which is how many were needed, the time to build and find it, the size
+// after shrinking and the time for that, and how many tasks it needs at once.
+const tableForm = "%-6s %-50s %-52s %-44s %5s %7s  %-32s %7s  %s\n"
+
 func printFinding(out io.Writer, f finding, verbose bool) {
-	verdict := "found"
 	if f.err != nil {
-		verdict = "MISSED"
-	}
-	fmt.Fprintf(out, "%-6s %-46s %-9s %5.1fs  %s\n", verdict, f.bug.Name, strings.Join(f.bug.Rows, " "), f.took.Round(100*time.Millisecond).Seconds(), f.how())
-	if f.err != nil {
+		fmt.Fprintf(out, tableForm, "MISSED", f.bug.Name, "", "", "", seconds(f.took), "", "", "")
 		fmt.Fprintf(out, "       %v\n", f.err)
-	} else if verbose {
+		return
+	}
+	r := recordOf(f)
+	seed := fmt.Sprint(r.Seed)
+	if f.bug.Test != nil {
+		seed = nothingLeft
+	}
+	tasks := fmt.Sprint(f.bug.Tasks)
+	if f.inOrder != "" {
+		tasks += ", " + f.inOrder
+	}
+	fmt.Fprintf(out, tableForm, "found", r.Bug, r.Property, r.Scenario, seed, seconds(f.took), r.Size, seconds(f.shrunk), tasks)
+	if verbose {
 		fmt.Fprintf(out, "       %s: %s\n       saw: %s\n", f.bug.Title, f.bug.Breaks, f.saw)
 	}
 }
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }

@@ -47,6 +47,7 @@ func TestABugFileWithoutSenseIsRefused(t *testing.T) {
 		"nothing expected":    {"expect: it holds\nexpect: panic: macula bug\n", ""},
 		"no seeds":            {"seeds: 7", "seeds: none"},
 		"no seed":             {"seeds: 7", "seed: 0"},
+		"no tasks":            {"seeds: 7", "tasks: 0"},
 		"an edit of nothing":  {"\ttwo", "\tone"},
 		"text before an edit": {"-- old a.go --\n\tone", "\tone"},
 	} {
@@ -113,12 +114,81 @@ func TestEveryBugAppliesToTheTree(t *testing.T) {
 	if len(bugs) < 40 {
 		t.Errorf("only %d bugs are planted", len(bugs))
 	}
+	two := 0
 	for _, b := range bugs {
+		if b.Tasks > 1 {
+			two++
+		}
 		if len(b.Rows) == 0 || b.Seed != 0 {
 			t.Errorf("%s stands for %v and has the seed %d: want a row, and no seed", b.Name, b.Rows, b.Seed)
 		}
 		if _, err := b.apply(root); err != nil {
 			t.Error(err)
 		}
+	}
+	if two < 15 {
+		t.Errorf("%d bugs need two tasks at once, want 15", two)
+	}
+}
+
+// What finds a bug is in the tree. A panic in the change itself would find
+// anything.
+func TestABugThatFindsItselfIsRefused(t *testing.T) {
+	parsed := func(change, expect string) *bug {
+		text := strings.Replace(strings.Replace(sample, "\ttwo", change, 1), "macula bug", expect, 1)
+		b, err := parse("x", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, c := range []struct {
+		change, saw string
+		own         bool
+	}{
+		{"\ttwo", "macula bug: x", false},
+		{"\tpanic(1)", "macula bug: x", true},
+		{"\tinvariant.That(false)", "macula bug: x", true},
+		{"\tlog(\"went wrong\")", "macula bug: it went wrong", true},
+		{"\tlog(\"went well\")", "macula bug: it went wrong", false},
+	} {
+		if got := parsed(c.change, "macula bug").ownPanic(c.saw); (got != "") != c.own {
+			t.Errorf("%q, which makes the run see %q: %q", c.change, c.saw, got)
+		}
+	}
+	bugs, err := load("bugs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range bugs {
+		if own := b.ownPanic(""); own != "" {
+			t.Errorf("%s: %s", b.Name, own)
+		}
+		for _, want := range b.Expect {
+			if text, ok := strings.CutPrefix(want, "panic: "); ok {
+				if own := b.ownPanic(text); own != "" {
+					t.Errorf("%s expects %q: %s", b.Name, want, own)
+				}
+			}
+		}
+	}
+}
+
+func TestARecordIsReadAsItWasWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "found.txt")
+	bugs := []*bug{{Name: "b"}, {Name: "a"}}
+	all := map[string]record{"a": {"a", "it holds", "mesh-4 x=1", 7, "1 line, 2 nodes, 0 faults"}, "b": {"b", byTest, "./p T", 0, nothingLeft}, "gone": {Bug: "gone"}}
+	if err := writeFound(file, bugs, all); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readFound(file)
+	if err != nil || len(got) != 2 || got["a"] != all["a"] || got["b"] != all["b"] {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := os.WriteFile(file, []byte("a | b\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readFound(file); err == nil {
+		t.Error("a line with too few columns is accepted")
 	}
 }

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -103,39 +101,14 @@ func shrinkBug(t *testing.T, h *hunt, b *bug) (row string) {
 		s.Before.Faults, s.After.Faults, s.Before.Time.Round(time.Second), s.After.Time.Round(time.Second), s.Runs, time.Duration(s.Took).Seconds(), time.Since(begun).Seconds())
 }
 
-// Exit codes of simrun.
-const (
-	exitHeld             = 0
-	exitViolated         = 1
-	exitUsage            = 2
-	exitNotDeterministic = 3
-)
-
-// shrunk is the part of the JSON of "shrink" that counts here.
-type shrunk struct {
-	Before, After struct {
-		Lines, Nodes, Faults int
-		Time                 time.Duration
-	}
-	Runs    int
-	Took    int64 `json:"took_ns"`
-	Minimal bool
-	Plan    []string
-}
-
 // command runs simrun with a bug in it, or the clean one, and returns what it
 // prints and its exit code.
 func (h *hunt) command(t *testing.T, name string, args ...string) ([]byte, int) {
-	ctx, cancel := context.WithTimeout(t.Context(), buildTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, h.binary(name), args...)
-	cmd.Env = append(os.Environ(), "GOMEMLIMIT=1GiB")
-	out, err := cmd.Output()
-	if code := cmd.ProcessState.ExitCode(); code >= 0 {
-		return out, code
+	out, code, err := h.output(t.Context(), name, args...)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("%s: %v", strings.Join(args, " "), err)
-	return nil, 0
+	return out, code
 }
 
 // demandSeed demands that the seed of the bug shows it, or looks for another.

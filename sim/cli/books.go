@@ -127,9 +127,6 @@ func (a *App) readBooks(dir, name string) (*swept, error) {
 	if why := w.broken(); why != "" {
 		return nil, fmt.Errorf("%s: not the books of a sweep: %s", file, why)
 	}
-	for ; len(w.Hashes) > 0; w.Hashes = w.Hashes[8:] {
-		w.hashes[binary.BigEndian.Uint64(w.Hashes)] = true
-	}
 	for i := range w.Failures {
 		if f := &w.Failures[i].File; *f != "" {
 			*f = path.Join(dir, path.Base(*f))
@@ -141,7 +138,7 @@ func (a *App) readBooks(dir, name string) (*swept, error) {
 // broken says what is wrong with books that were read, and makes what they
 // leave out.
 func (w *swept) broken() string {
-	if w.Scenario == "" || w.Total < 1 || w.Total > maxSeeds || w.Shards < 1 || w.Shard < 0 || w.Shard >= w.Shards {
+	if w.Scenario == "" || w.Total < 1 || w.Total > maxSeeds || w.Shards < 1 || w.Shards > maxSeeds || w.Shard < 0 || w.Shard >= w.Shards || w.Of < 0 {
 		return "no scenario with seeds"
 	}
 	_, ok := exhaustive(w.Strategy)
@@ -158,13 +155,29 @@ func (w *swept) broken() string {
 	if !ok && done != w.Seeds {
 		return fmt.Sprintf("%d seeds were played, and %d are done", w.Seeds, done)
 	}
-	if len(w.Hashes)%8 != 0 || len(w.Hashes)/8 != w.Paths {
-		return fmt.Sprintf("%d bytes of hashes for %d paths", len(w.Hashes), w.Paths)
+	if w.Held < 0 || w.Held > w.Seeds {
+		return fmt.Sprintf("%d seeds were played, and %d of them held", w.Seeds, w.Held)
 	}
-	if w.Marks == nil || w.Checks == nil {
-		w.Marks, w.Checks = map[string]uint64{}, map[string]uint64{}
+	if w.Marks == nil {
+		w.Marks = map[string]uint64{}
 	}
+	if w.Checks == nil {
+		w.Checks = map[string]uint64{}
+	}
+	return w.unpack()
+}
+
+// unpack takes the hashes out of the form that they have in a file, and says
+// what is wrong with them.
+func (w *swept) unpack() string {
 	w.hashes = map[uint64]bool{}
+	size := len(w.Hashes)
+	for ; len(w.Hashes) >= 8; w.Hashes = w.Hashes[8:] {
+		w.hashes[binary.BigEndian.Uint64(w.Hashes)] = true
+	}
+	if len(w.Hashes) != 0 || len(w.hashes) != w.Paths || size != 8*w.Paths {
+		return fmt.Sprintf("%d bytes of hashes for %d paths", size, w.Paths)
+	}
 	return ""
 }
 

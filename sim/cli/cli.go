@@ -184,9 +184,9 @@ func (a *App) find(name string) (*scenario.Scenario, error) {
 		return nil, fmt.Errorf("%s is no scenario; replay plays failure files", name)
 	}
 	if best := plan.Nearest(name, names); best != "" {
-		return nil, fmt.Errorf("there is no scenario %q; did you mean %s?", name, best)
+		return nil, fmt.Errorf("there is no scenario %.100q; did you mean %s?", name, best)
 	}
-	return nil, fmt.Errorf("there is no scenario %q; %s list shows them", name, a.Name)
+	return nil, fmt.Errorf("there is no scenario %.100q; %s list shows them", name, a.Name)
 }
 
 // chosen returns the scenarios of a name: those of a group for the group's, and

@@ -186,7 +186,7 @@ func (s *Scenario) Settings(set map[string]string) ([]Setting, error) {
 			v = p.Default
 		}
 		if err := p.check(v); err != nil && (s.Plan == nil || p.checkRange(v) != nil) {
-			return nil, fmt.Errorf("scenario %s: %s=%s: %w", s.Name, p.Name, v, err)
+			return nil, fmt.Errorf("scenario %s: %s=%s: %w", s.Name, p.Name, shown(v), err)
 		}
 		drawn = drawn || strings.Contains(v, "..")
 		out = append(out, Setting{p.Name, v})
@@ -199,7 +199,7 @@ func (s *Scenario) Settings(set map[string]string) ([]Setting, error) {
 	}
 	for _, name := range sortedKeys(set) {
 		if s.param(name) == nil {
-			return nil, fmt.Errorf("scenario %s has no parameter %q; it has %s", s.Name, name, s.paramNames())
+			return nil, fmt.Errorf("scenario %s has no parameter %.100q; it has %s", s.Name, name, s.paramNames())
 		}
 	}
 	return out, nil
@@ -218,6 +218,15 @@ func (s *Scenario) valid(settings []Setting) error {
 		return fmt.Errorf("scenario %s: %w", s.Name, err)
 	}
 	return nil
+}
+
+// shown is a value as a message shows it: quoted if it is no plain word, and not
+// all of a long one.
+func shown(v string) string {
+	if q := strconv.Quote(v); len(v) > 100 || len(q) > len(v)+2 {
+		return fmt.Sprintf("%.100q", v)
+	}
+	return v
 }
 
 func (p *Param) check(v string) error {

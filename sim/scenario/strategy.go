@@ -17,7 +17,7 @@ type Schedule struct {
 }
 
 // Strategies are the names that Options.Strategy may have, for messages.
-const Strategies = "random, fifo, urw, pct as pct:DEPTH or pct:DEPTH:STEPS, and exhaustive:DEVIATIONS:NUMBER; sweep takes exhaustive:DEVIATIONS"
+const Strategies = "random, fifo, urw, pct as pct:DEPTH or pct:DEPTH:STEPS with a depth of up to 1000, and exhaustive:DEVIATIONS:NUMBER; sweep takes exhaustive:DEVIATIONS"
 
 // strategy returns the scheduler that the options ask for. For urw that takes
 // a run: it goes by what the tasks did in another one.
@@ -45,7 +45,7 @@ func (s *Scenario) strategy(opt Options) (sim.Strategy, error) {
 	if n, ok := exhaustive(opt.Strategy); ok {
 		return s.exhausted(opt, n)
 	}
-	return nil, fmt.Errorf("there is no strategy %q; there are %s", opt.Strategy, Strategies)
+	return nil, fmt.Errorf("there is no strategy %.100q; there are %s", opt.Strategy, Strategies)
 }
 
 // urwRun is the name that a run with urw has, so that it can be played again:
@@ -61,6 +61,10 @@ func (s *Scenario) urw(opt Options) (sim.Strategy, error) {
 	return sim.URW(counts), nil
 }
 
+// maxDepth bounds the depth of pct: each costs memory before the run begins,
+// and bugs of more than a few are not found by it anyway.
+const maxDepth = 1000
+
 // pct reads the name of the strategy pct with its numbers.
 func pct(name string) (sim.Strategy, bool) {
 	parts := strings.Split(name, ":")
@@ -70,7 +74,7 @@ func pct(name string) (sim.Strategy, bool) {
 	}
 	for i, p := range parts[1:] {
 		n, err := strconv.Atoi(p)
-		if err != nil || n < 1 {
+		if err != nil || n < 1 || i == 0 && n > maxDepth {
 			return nil, false
 		}
 		*[]*int{&depth, &steps}[i] = n

@@ -153,10 +153,10 @@ func FromPlan(p *plan.Plan, systems ...*System) (*Scenario, error) {
 	for _, x := range sc.Set {
 		q := out.param(x.Name.Text)
 		if q == nil {
-			return nil, &plan.Error{File: p.File, Pos: x.Name.Pos, Msg: fmt.Sprintf("the system %s has no parameter %q; it has %s", sys.Name, x.Name.Text, out.paramNames())}
+			return nil, &plan.Error{File: p.File, Pos: x.Name.Pos, Msg: fmt.Sprintf("the system %s has no parameter %.100q; it has %s", sys.Name, x.Name.Text, out.paramNames())}
 		}
 		if err := q.checkRange(x.Value.Text); err != nil {
-			return nil, &plan.Error{File: p.File, Pos: x.Value.Pos, Msg: fmt.Sprintf("%s=%s: %v", q.Name, x.Value.Text, err)}
+			return nil, &plan.Error{File: p.File, Pos: x.Value.Pos, Msg: fmt.Sprintf("%s=%s: %v", q.Name, shown(x.Value.Text), err)}
 		}
 		q.Default = x.Value.Text
 	}

@@ -157,7 +157,7 @@ func readHeader(in *bufio.Scanner) (*Run, error) {
 	}
 	hash, err := strconv.ParseUint(h.Hash, 16, 64)
 	if err != nil {
-		return nil, fmt.Errorf("view.ReadJSONL: line 1: the hash %q is no hexadecimal number", h.Hash)
+		return nil, fmt.Errorf("view.ReadJSONL: line 1: the hash %.40q is no hexadecimal number", h.Hash)
 	}
 	return &Run{
 		Title: h.Title, Scenario: h.Scenario, Seed: h.Seed, Strategy: h.Strategy, Params: h.Params, Hash: hash,
@@ -177,7 +177,7 @@ func (run *Run) readLine(data []byte) error {
 	}
 	kind, ok := sim.KindByName(l.Kind)
 	if !ok {
-		return fmt.Errorf("there is no kind of decision %q", l.Kind)
+		return fmt.Errorf("there is no kind of decision %.100q", l.Kind)
 	}
 	run.Records = append(run.Records, sim.Record{
 		Decision: l.Decision, Event: l.Event, At: time.Duration(l.At), Kind: kind, Machine: l.Machine, Task: l.Task, TaskID: l.TaskID,
