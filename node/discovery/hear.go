@@ -86,7 +86,7 @@ func (d *Told) learn(l Link, a wire.Answer) {
 		if f.ID == l.Peer() {
 			addr = reachable(addr, l.RemoteAddr())
 		}
-		err := d.deps.Learn(Found{Name: a.Name, Provider: f.ID, Addr: addr, TTL: f.TTL, Version: f.Version, Hops: f.Hops + 1, Teller: l.Peer()})
+		err := d.deps.Learn(Found{Name: a.Name, Provider: f.ID, Addr: addr, TTL: f.TTL, Version: f.Version, Hops: min(f.Hops, 254) + 1, Teller: l.Peer()})
 		kept = kept || err == nil || fault.KindOf(err) == fault.Superseded
 	}
 	d.answered(a.ID, l.Peer(), kept)

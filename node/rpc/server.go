@@ -38,7 +38,7 @@ type Handler func(ctx context.Context, req *Request) ([]byte, error)
 
 // ServerConfig holds the limits. Zero fields take the default beside them.
 type ServerConfig struct {
-	MaxHandlers int           // handlers running, abandoned ones included; 10,000
+	MaxHandlers int           // handlers running, abandoned ones included; 10,000. With one, a gateway cannot pass a call of a client on to a service of its own: that takes two
 	RetryAfter  time.Duration // told to a caller that is over the limit; 100 ms
 }
 
