@@ -13,7 +13,7 @@ RACE_FLAGS ?= -timeout 15m $(if $(CI),-count=1)
 
 # Where goroutines of ours meet: the real runtime, the real transport, live runs, the
 # sweep's workers. Elsewhere one task runs at a time.
-CONCURRENT := /(rt|transport|sim/host|sim/live|cmd/maculanode/internal/loadtest)(/|$$)
+CONCURRENT := /(rt|transport|sim/host|sim/live|node/rpc|internal/process|cmd/maculanode/internal/loadtest)(/|$$)
 # These have no concurrency, and what they load is slow under the detector.
 SEQUENTIAL := /(simvet|internal/repo)(/|$$)
 

@@ -210,6 +210,9 @@ func (c *crowd) counts() (out []*member) {
 	r := c.r
 	st := c.hub.node.Status()
 	for i, p := range c.peers {
+		if p == nil {
+			continue // it could not be started, which failed a check
+		}
 		if p.node.Status().Pool.Open == 0 {
 			out = append(out, p)
 			r.check(i >= c.inUse, "a connection in use is never evicted", "peer %d was, with a call in flight", i)
@@ -248,7 +251,11 @@ func (c *crowd) letGo(jobs []job) {
 // leave closes the peers: nothing is left at the hub.
 func (c *crowd) leave() {
 	r := c.r
-	r.lanes(len(c.peers), "peers leave", func(i int) { c.peers[i].close() })
+	r.lanes(len(c.peers), "peers leave", func(i int) {
+		if p := c.peers[i]; p != nil {
+			p.close()
+		}
+	})
 	r.eventually(patience, "peers that leave are gone", func() string {
 		st := c.hub.node.Status().Pool
 		return join(want("in the pool", st.Open, 0), want("closing", st.Closing, 0), want("open here", c.hub.conns(), 0), want("open there", c.elsewhere(), 0))

@@ -167,6 +167,9 @@ type peerControl struct {
 
 // Frame implements link.Control.
 func (p *peerControl) Frame(l *link.Link, kind byte, payload []byte) error {
+	if (kind == wire.KindAdvertise || kind == wire.KindWithdraw) && p.past(l) {
+		return nil // it is not about what the peer provides now
+	}
 	handled, err := p.n.discovery.Frame(l, kind, payload)
 	if !handled && !wire.Skippable(kind) {
 		return fault.New("node", fault.Protocol, "frame %d on the control stream", kind)
@@ -179,12 +182,18 @@ func (p *peerControl) Frame(l *link.Link, kind byte, payload []byte) error {
 // has started anew is not about what it provides now.
 func (p *peerControl) GoneAway(l *link.Link, why fault.Kind) {
 	p.slot.Leave()
-	if now, ok := p.n.pool.Lookup(l.Peer()); ok && now.Incarnation() != l.Incarnation() {
+	if p.past(l) {
 		return
 	}
 	if why == fault.Draining {
 		p.n.registry.Drop(registry.Owner{ID: l.Peer()})
 	}
+}
+
+// past reports whether the peer has started anew since the link came up.
+func (p *peerControl) past(l *link.Link) bool {
+	now, ok := p.n.pool.Lookup(l.Peer())
+	return ok && now.Incarnation() != l.Incarnation()
 }
 
 // serveClient admits a client and serves it. When it leaves, everything that
@@ -201,14 +210,14 @@ func (n *Node) serveClient(ctx context.Context, l *link.Link, release func()) {
 	}
 	release()
 	defer n.detach(s)
-	if n.isDraining() { // it came too late to be told with the others
-		l.Refuse(fault.New("node", fault.Draining, "the node is shutting down"))
-		return
-	}
 	if older != nil {
 		n.log.Info("client superseded", "client", ident.Short(l.Peer()))
 		n.forget(older)
 		n.group.Go("node/supersede", func() { older.Conn.Close(fault.Superseded, 0) })
+	}
+	if n.isDraining() { // it came too late to be told with the others
+		l.Refuse(fault.New("node", fault.Draining, "the node is shutting down"))
+		return
 	}
 	if err := l.Welcome(); err != nil {
 		l.Refuse(err)

@@ -358,7 +358,10 @@ func (n *Node) unlearn(name string, provider transport.PeerID, epoch, version ui
 }
 
 // peerConn is a pooled connection in use by one call.
-type peerConn struct{ slot *peerSlot }
+type peerConn struct {
+	n    *Node
+	slot *peerSlot
+}
 
 // Call implements rpc.Conn. A call that was not taken because another
 // connection to the peer has replaced this one goes on over that: two dials
@@ -368,7 +371,10 @@ func (c peerConn) Call(ctx context.Context, req *link.Request) ([]byte, error) {
 	if fault.KindOf(err) != fault.Draining || fault.Executed(err) {
 		return body, err
 	}
-	next, none := c.slot.Another(ctx)
+	// Not for long: there may be another provider.
+	soon, cancel := c.n.r.WithTimeout(ctx, c.n.cfg.Pool.ProbeTimeout)
+	next, none := c.slot.Another(soon)
+	cancel()
 	if none != nil {
 		return body, err
 	}
@@ -387,7 +393,7 @@ func (n *Node) connect(ctx context.Context, p rpc.Provider) (rpc.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return peerConn{slot}, nil
+	return peerConn{n, slot}, nil
 }
 
 func (n *Node) mark(name string) {

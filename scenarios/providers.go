@@ -141,19 +141,19 @@ func (g *group) now() mono.Time { return g.s.Runtime().Now() }
 // without a sign of life lives.
 func (g *group) halfOpen() {
 	s, silent := g.s, g.nodes[0]
-	g.traffic(2*time.Second, time.Second)
+	g.traffic(2*time.Second, 2*time.Second)
 	s.Check(len(g.asked[silent]) > 0, "the provider is one of the group", "it was never asked")
 	s.Cut(silent.place, g.caller.place)
-	g.traffic(5*time.Second, time.Second) // it says nothing several times
+	g.traffic(5*time.Second, 2*time.Second) // it says nothing several times
 	since := g.now()
-	later := g.traffic(5*time.Second, time.Second)
+	later := g.traffic(5*time.Second, 2*time.Second)
 	most := len(later) / 20
 	s.Check(g.askedSince(silent, since) <= most, propSilent, "%d of %d calls went to it", g.askedSince(silent, since), len(later))
 	s.Check(answered(later) >= len(later)-most, propSilent, "%d of %d calls were answered", answered(later), len(later))
 	s.HealAll()
-	g.traffic(20*time.Second, time.Second) // it is tried again at some time in it
+	g.traffic(20*time.Second, 2*time.Second) // it is tried again at some time in it
 	since = g.now()
-	last := g.traffic(4*time.Second, time.Second)
+	last := g.traffic(4*time.Second, 2*time.Second)
 	fair := len(last) / len(g.nodes)
 	s.Check(g.askedSince(silent, since) >= fair/3, propAsked, "%d of %d calls went to it", g.askedSince(silent, since), len(last))
 	s.Check(answered(last) == len(last), propAsked, "%d of %d calls were answered", answered(last), len(last))

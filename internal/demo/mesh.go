@@ -14,7 +14,7 @@ func (d *demo) mesh(ctx context.Context) error {
 	var nodes []*proc
 	defer func() {
 		for _, p := range nodes {
-			p.end()
+			p.Kill()
 		}
 	}()
 	for i := range 4 {
@@ -23,17 +23,17 @@ func (d *demo) mesh(ctx context.Context) error {
 			return err
 		}
 		nodes = append(nodes, p)
-		args := []string{"--realm", realm, "--open-peers"}
+		args := []string{"--listen", "127.0.0.1:0", "--realm", realm, "--open-peers"}
 		for _, other := range nodes[:i] {
-			args = append(args, "--peer", other.id+"@"+other.addr)
+			args = append(args, "--peer", other.ID+"@"+other.Addr)
 		}
 		if i == 1 || i == 2 {
 			args = append(args, "--echo", "demo.shared", "--echo", fmt.Sprintf("demo.only-%d", i))
 		}
-		if err := p.start(ctx, args...); err != nil {
+		if err := p.Start(ctx, args...); err != nil {
 			return err
 		}
-		d.say("%s is ready at %s, id %s", p.name, p.addr, p.id)
+		d.say("%s is ready at %s, id %s", p.Name, p.Addr, p.ID)
 	}
 	if err := d.joined(ctx, nodes, 3); err != nil {
 		return err
@@ -66,7 +66,7 @@ func (d *demo) joined(ctx context.Context, nodes []*proc, want int) error {
 				break
 			}
 			if pause(ctx, 50*time.Millisecond) != nil {
-				return fmt.Errorf("%s has %d connections and not %d; it logged:\n%s", p.name, b.Pool.Now, want, &p.log)
+				return fmt.Errorf("%s has %d connections and not %d; it logged:\n%s", p.Name, b.Pool.Now, want, p.Log())
 			}
 		}
 	}
@@ -79,15 +79,15 @@ func (d *demo) calls(ctx context.Context, nodes []*proc) error {
 	for _, from := range []int{0, 3} {
 		for _, service := range []string{"demo.shared", "demo.only-1", "demo.only-2"} {
 			p := nodes[from]
-			data := fmt.Sprintf("hello from %s", p.name)
+			data := fmt.Sprintf("hello from %s", p.Name)
 			answer, took, err := p.call(ctx, service, data, "--timeout", "10s")
 			if err == nil && answer != data {
-				err = fmt.Errorf("%s asked %s and got %q", p.name, service, answer)
+				err = fmt.Errorf("%s asked %s and got %q", p.Name, service, answer)
 			}
 			if err != nil {
 				return err
 			}
-			d.say("%s calls %-12s -> %q (%v with the start of the command)", p.name, service, answer, took.Round(time.Millisecond))
+			d.say("%s calls %-12s -> %q (%v with the start of the command)", p.Name, service, answer, took.Round(time.Millisecond))
 		}
 	}
 	return nil
@@ -97,7 +97,7 @@ func (d *demo) calls(ctx context.Context, nodes []*proc) error {
 // gone on to the other.
 func (d *demo) failover(ctx context.Context, nodes []*proc) error {
 	d.title("node-1 is killed: calls of demo.shared go on to node-2")
-	nodes[1].kill()
+	nodes[1].Kill()
 	p := nodes[0]
 	before, err := p.status(ctx)
 	if err != nil {
@@ -129,7 +129,7 @@ func (d *demo) books(ctx context.Context, nodes []*proc) error {
 		if err != nil {
 			return err
 		}
-		d.say("%-8s %5d / %4d %6d / %5d %6d / %6d %10d %8d %8d %8d", p.name, b.Pool.Now, b.Pool.Limit, b.Clients.Now, b.Clients.Limit,
+		d.say("%-8s %5d / %4d %6d / %5d %6d / %6d %10d %8d %8d %8d", p.Name, b.Pool.Now, b.Pool.Limit, b.Clients.Now, b.Clients.Limit,
 			b.Registry.Now, b.Registry.Limit, b.Transport.Conns, b.Transport.Streams, b.Server.Served, b.Leases)
 	}
 	return nil
@@ -143,7 +143,7 @@ func (d *demo) stopAll(ctx context.Context, nodes []*proc) error {
 		if err != nil {
 			return err
 		}
-		d.say("%-8s %d goroutines, %d connections, %d streams, %d leases, %d timers left; exit code 0", p.name, c.Ours, c.Leftovers.Conns, c.Leftovers.Streams, c.Leftovers.Leases, c.Timers)
+		d.say("%-8s %d goroutines, %d connections, %d streams, %d leases, %d timers left; exit code 0", p.Name, c.Ours, c.Leftovers.Conns, c.Leftovers.Streams, c.Leftovers.Leases, c.Timers)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ var always = regexp.MustCompile(`^(?i:decode|parse|unmarshal|valid|verify)`)
 
 // skipped are folders without decoders of anything that others have written:
 // what was built, and commands that read what our own programs print.
-var skipped = []string{"bin", "out", "internal/demo", "internal/fuzz", "internal/repo", "internal/soak"}
+var skipped = []string{"bin", "out", "internal/demo", "internal/process", "internal/fuzz", "internal/repo", "internal/soak"}
 
 // surveyed is what the tree has: decoders and targets, each as PACKAGE.NAME.
 type surveyed struct{ decoders, targets []string }

@@ -71,7 +71,7 @@ func (s *soak) report(counts churn.Counts, err error) *report {
 	}
 	for i, st := range s.last {
 		e := ending{
-			Name: s.nodes[i].name, Served: st.Server.Served, Evicted: st.Pool.Evicted, PeersIn: st.Pool.Admitted,
+			Name: s.nodes[i].Name, Served: st.Server.Served, Evicted: st.Pool.Evicted, PeersIn: st.Pool.Admitted,
 			Attached: st.Clients.Admitted, Refused: st.Clients.Refused, Expired: st.Registry.Expired, Full: st.Registry.Refused,
 			Removed: st.Cleanup.Removed, Failovers: st.Caller.Failovers, Panics: st.Server.Panics,
 		}

@@ -61,7 +61,7 @@ func (s *soak) settled(ctx context.Context) error {
 				break
 			}
 			if perr := pause(ctx, settleEvery); perr != nil {
-				return errors.Join(p.dead(), err, fmt.Errorf("n%d does not come to rest: %s", i, missing))
+				return errors.Join(p.Dead(), err, fmt.Errorf("n%d does not come to rest: %s", i, missing))
 			}
 		}
 	}
@@ -137,9 +137,8 @@ func (s *soak) knockAt(ctx context.Context, at int) error {
 		return err
 	}
 	defer tr.Close()
-	p := s.nodes[at]
 	c, err := client.New(client.Config{
-		Realm: realm, Gateways: []client.Gateway{{ID: p.id, Addr: p.addr}}, NoReconnect: true,
+		Realm: realm, Gateways: []client.Gateway{s.nodes[at].gateway}, NoReconnect: true,
 	}, client.Deps{Runtime: s.w.r, Transport: tr, ID: tr.ID()})
 	if err != nil {
 		return err

@@ -51,7 +51,7 @@ func run(ctx, early context.Context, o options, out io.Writer) (*report, error) 
 	s.w = newWorld(dir)
 	defer func() {
 		for _, p := range s.nodes {
-			p.end()
+			p.Kill()
 		}
 	}()
 	if err := s.build(ctx); err != nil {
@@ -98,7 +98,7 @@ func (s *soak) config(i int) string {
 	if i > 0 {
 		fmt.Fprintf(&b, "peers:\n")
 		for _, p := range s.nodes[:i] {
-			fmt.Fprintf(&b, "  - %s@%s\n", p.text, p.addr)
+			fmt.Fprintf(&b, "  - %s@%s\n", p.ID, p.Addr)
 		}
 	}
 	return b.String()
@@ -118,7 +118,7 @@ func (s *soak) start(ctx context.Context) error {
 		if err := p.start(ctx); err != nil {
 			return err
 		}
-		s.held = append(s.held, &watched{Name: p.name, Pool: s.o.pool, Clients: s.o.clients})
+		s.held = append(s.held, &watched{Name: p.Name, Pool: s.o.pool, Clients: s.o.clients})
 		s.last = append(s.last, status{})
 	}
 	s.say("%d nodes at their caps: %d peers, %d clients", nodeCount, s.o.pool, s.o.clients)
@@ -173,7 +173,7 @@ func (s *soak) load(ctx, early context.Context, phase string, d time.Duration) c
 	s.enter(phase)
 	var gateways []client.Gateway
 	for _, p := range s.nodes {
-		gateways = append(gateways, client.Gateway{ID: p.id, Addr: p.addr})
+		gateways = append(gateways, p.gateway)
 	}
 	stay := s.o.stay
 	if phase == phaseWarm {

@@ -28,24 +28,27 @@ type writer struct {
 	timeout time.Duration                    // for one write
 	fail    func(error)                      // told the first error, without a lock held
 	shared  *Buffers
-	charge  func() (ledger.Lease, error) // for all that it may hold
+	charge  func(bytes int) (ledger.Lease, error)
 
 	space   *rt.Gate // open while there is room
 	mu      rt.Mutex
-	buf     []byte       // frames that wait
-	spare   []byte       // the other buffer, while none is being written
-	writing int          // bytes that are being written
-	lease   ledger.Lease // while more waits than costs nothing
-	charged bool
-	busy    bool   // the flush task runs
-	work    func() // flush, made once
+	buf     []byte         // frames that wait
+	spare   []byte         // the other buffer, while none is being written
+	writing int            // bytes that are being written
+	leases  []ledger.Lease // for what is held beyond freeQueue; bound: mostQueued in steps
+	leased  int            // bytes of these
+	busy    bool           // the flush task runs
+	work    func()         // flush, made once
 	err     error
 }
 
-// freeQueue is how many bytes may wait without a lease: a queue that is longer
-// is charged to the peer, so that many peers who do not read cannot hold more
-// than the node has for all of them.
-const freeQueue = 4 << 10
+// freeQueue is how many bytes a writer may hold without a lease before one
+// frame more: a queue that is longer is charged to the peer in steps, so that
+// many peers who do not read cannot hold more than the node has for all of them.
+const (
+	freeQueue = 4 << 10
+	leaseStep = 32 << 10
+)
 
 // mostQueued is what a writer holds at most: the queue, with twice the room
 // for those who must not wait and the frame that crosses the line, and as much
@@ -57,8 +60,8 @@ func newWriter(l *Link, s transport.Stream) *writer {
 		r: l.r, group: l.group, stream: s,
 		limit: l.cfg.QueueBytes, timeout: l.cfg.WriteTimeout, fail: l.fail, shared: l.deps.Buffers,
 		space: rt.NewGate(l.r, true), mu: rt.NewMutex(l.r),
-		charge: func() (ledger.Lease, error) {
-			return l.deps.Ledger.Acquire(l.scope, "write queue", ledger.Claim{Class: ledger.Queue, Bytes: int64(l.cfg.mostQueued())})
+		charge: func(bytes int) (ledger.Lease, error) {
+			return l.deps.Ledger.Acquire(l.scope, "write queue", ledger.Claim{Class: ledger.Queue, Bytes: int64(bytes)})
 		},
 	}
 	w.work = w.flush
@@ -101,25 +104,33 @@ func (w *writer) beginNow() ([]byte, bool) {
 // fits reports whether one frame more may wait, with so many times the usual
 // room. Called with the lock held.
 func (w *writer) fits(times int) bool {
-	if len(w.buf) < freeQueue {
-		return true
-	}
-	if !w.charged {
-		lease, err := w.charge()
-		if err != nil {
-			return len(w.buf) < times*min(freeQueue, w.limit)
-		}
-		w.lease, w.charged = lease, true
+	if !w.afford() {
+		// The node has no room for queues. Those who must not wait have some all
+		// the same: what they say is short, and bounded by what the peer may ask.
+		return times > 1 && len(w.buf) < w.limit/2
 	}
 	return len(w.buf) < times*w.limit
 }
 
-// discharge gives the lease back. Called with the lock held.
-func (w *writer) discharge() {
-	if w.charged {
-		w.lease.Release()
-		w.lease, w.charged = ledger.Lease{}, false
+// afford takes leases for what is held, and reports false when there is no
+// room for them.
+func (w *writer) afford() bool {
+	for len(w.buf)+w.writing >= freeQueue+w.leased {
+		lease, err := w.charge(leaseStep)
+		if err != nil {
+			return false
+		}
+		w.leases, w.leased = append(w.leases, lease), w.leased+leaseStep
 	}
+	return true
+}
+
+// discharge gives the leases back. Called with the lock held.
+func (w *writer) discharge() {
+	for _, lease := range w.leases {
+		lease.Release()
+	}
+	w.leases, w.leased = nil, 0
 }
 
 // held is how many bytes wait or are being written.

@@ -118,7 +118,10 @@ type CallerCounts struct {
 // NewCaller returns a caller.
 func NewCaller(cfg CallerConfig, deps CallerDeps) *Caller {
 	c := &Caller{r: deps.Runtime, cfg: cfg.WithDefaults(), deps: deps, mu: rt.NewMutex(deps.Runtime)}
-	c.budget = newBudget(max(c.cfg.RetryShare, 0), c.cfg.RetryBurst)
+	if c.cfg.RetryShare < 0 {
+		c.cfg.RetryShare, c.cfg.RetryBurst = 0, 0
+	}
+	c.budget = newBudget(c.cfg.RetryShare, c.cfg.RetryBurst)
 	c.health = newHealth(c.cfg)
 	c.lookups = newLookups(c)
 	return c

@@ -19,19 +19,17 @@ func (c *Caller) choose(provs []Provider) Provider {
 	if len(provs) == 1 {
 		return provs[0]
 	}
-	if c.someEjected(provs) {
-		provs = slices.DeleteFunc(provs, func(p Provider) bool { return c.isEjected(p.ID) })
-	}
+	provs = c.preferred(provs)
 	return provs[c.r.Rand("rpc/provider").IntN(len(provs))]
 }
 
-// someEjected reports whether some of the providers are left out, and not more
+// preferred takes those out of provs that are left out, unless they are more
 // than half of them.
-func (c *Caller) someEjected(provs []Provider) bool {
+func (c *Caller) preferred(provs []Provider) []Provider {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.health.table.Len() == 0 {
-		return false
+		return provs
 	}
 	out, now := 0, c.r.Now()
 	for _, p := range provs {
@@ -39,13 +37,10 @@ func (c *Caller) someEjected(provs []Provider) bool {
 			out++
 		}
 	}
-	return out > 0 && 2*out <= len(provs)
-}
-
-func (c *Caller) isEjected(id transport.PeerID) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.health.ejected(id, c.r.Now())
+	if out == 0 || 2*out > len(provs) {
+		return provs
+	}
+	return slices.DeleteFunc(provs, func(p Provider) bool { return c.health.ejected(p.ID, now) })
 }
 
 // judge remembers whether a provider has answered.
@@ -56,7 +51,7 @@ func (c *Caller) judge(id transport.PeerID, begun mono.Time, err error) {
 		c.health.answered(id)
 		return
 	}
-	if now := c.r.Now(); blames(err, now.Sub(begun)) && c.health.letDown(id, begun, now) {
+	if now := c.r.Now(); c.health.blames(err, now.Sub(begun)) && c.health.letDown(id, begun, now) {
 		c.counts.Ejections++
 		c.mark("provider left out")
 	}

@@ -81,7 +81,7 @@ func TestWhatSaysNothingOfAProviderDoesNotCount(t *testing.T) {
 		"a limit of ours":            {err: fault.New("pool.Get", fault.Overload, "full")},
 		"the connection breaks":      {err: fault.New("link.Call", fault.Unreachable, "lost")},
 		"it cannot be dialled":       {dial: -1},
-		"the call had too little":    {after: 150 * time.Millisecond},
+		"the call had too little":    {after: 600 * time.Millisecond},
 		"it answers now and then":    {},
 		"it refuses now and then":    {},
 		"it was asked all at a time": {after: -1},
@@ -93,7 +93,7 @@ func TestWhatSaysNothingOfAProviderDoesNotCount(t *testing.T) {
 				timeout, calls := 2*second, 20
 				switch name {
 				case "the call had too little":
-					timeout = 100 * time.Millisecond
+					timeout = 900 * time.Millisecond // less than half a second for each
 				case "it answers now and then":
 					for range calls {
 						x.script[id(1)], x.script[id(2)] = answer{after: -1}, answer{after: -1}

@@ -48,7 +48,7 @@ func (h *health) letDown(id transport.PeerID, begun, now mono.Time) bool {
 		return false // it was in flight with one that counted
 	}
 	d.count, d.last = d.count+1, now
-	if _, err := h.table.Put(id, d, now.Add(forget)); err != nil || d.count < h.cfg.EjectAfter || now.Before(d.until) {
+	if _, err := h.table.Put(id, d, now.Add(h.forget())); err != nil || d.count < h.cfg.EjectAfter || now.Before(d.until) {
 		return false
 	}
 	d.until = now.Add(min(h.cfg.EjectFor<<min(d.times, 10), h.cfg.MaxEject))
@@ -57,8 +57,8 @@ func (h *health) letDown(id transport.PeerID, begun, now mono.Time) bool {
 }
 
 // forget is how long a call that was let down is remembered when no other one
-// follows. Longer than anybody is left out.
-const forget = 10 * time.Minute
+// follows: twice as long as anybody is left out.
+func (h *health) forget() time.Duration { return 2 * h.cfg.MaxEject }
 
 // answered forgets what the provider has done before.
 func (h *health) answered(id transport.PeerID) {
@@ -73,14 +73,11 @@ func (h *health) ejected(id transport.PeerID, now mono.Time) bool {
 	return ok && now.Before(d.until)
 }
 
-// silence is how long a call must have been with a provider before its end
-// without an answer says something of the provider, and not of the caller.
-const silence = 200 * time.Millisecond
-
 // blames reports whether the end of an attempt is the provider's doing, which
-// had the call for so long.
-func blames(err error, waited time.Duration) bool {
-	return fault.KindOf(err) == fault.Deadline && !remote(err) && waited >= silence
+// had the call for so long. A caller that waits for less than a tenth of what is
+// usual is impatient, and says nothing of the provider.
+func (h *health) blames(err error, waited time.Duration) bool {
+	return fault.KindOf(err) == fault.Deadline && !remote(err) && waited >= h.cfg.Timeout/10
 }
 
 // remote reports whether the provider itself has said err.

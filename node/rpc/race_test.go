@@ -1,0 +1,44 @@
+package rpc
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/rt/realrt"
+	"github.com/maculamesh/macula/transport"
+)
+
+// A provider can be left out between two looks of a task that chooses. Nothing
+// waits there, so only goroutines can show it.
+func TestChoosingMeetsAProviderThatIsBeingLeftOut(t *testing.T) {
+	r := realrt.New(realrt.Config{})
+	silent := &fault.Error{Kind: fault.Deadline}
+	a, b := transport.PeerID{1}, transport.PeerID{2}
+	for range 2000 {
+		c := NewCaller(CallerConfig{}, CallerDeps{Runtime: r})
+		begun := r.Now().Add(-time.Second)
+		c.mu.Lock()
+		for i := 1; i <= c.cfg.EjectAfter; i++ {
+			c.health.letDown(a, begun, begun)
+			if i < c.cfg.EjectAfter {
+				c.health.letDown(b, begun, begun)
+			}
+		}
+		c.mu.Unlock()
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				for range 100 {
+					c.choose([]Provider{{ID: a}, {ID: b}})
+				}
+			})
+		}
+		c.judge(b, begun, silent)
+		wg.Wait()
+		if n := c.Counts().Ejections; n != 1 {
+			t.Fatalf("%d ejections by the last call, want 1", n)
+		}
+	}
+}
