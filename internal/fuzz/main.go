@@ -66,7 +66,7 @@ const (
 func run(ctx context.Context, args []string, out io.Writer, run tool) error {
 	flags := flag.NewFlagSet("fuzz", flag.ContinueOnError)
 	flags.SetOutput(out)
-	total := flags.Duration("for", 10*time.Minute, "how long all targets take together")
+	total := flags.Duration("for", 10*time.Minute, "how long all targets take together, without building them")
 	only := flags.String("run", "", "the targets to run, a regular expression over PACKAGE.NAME; all when it is empty")
 	workers := flags.Int("parallel", 1, "workers of a target")
 	if err := flags.Parse(args); err != nil {
@@ -180,7 +180,7 @@ func play(ctx context.Context, run tool, t target, each time.Duration, workers i
 	text, err := run(ctx, "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", each.String(),
 		"-fuzzminimizetime", minimize.String(), "-parallel", fmt.Sprint(workers), t.pkg)
 	r := parseResult(text)
-	if r.shown = strings.TrimSpace(text); err != nil && r.found == "" {
+	if r.shown = strings.TrimSpace(text); err != nil && r.found == "" && !r.late {
 		r.found = "it failed: " + err.Error()
 		if ctx.Err() == context.DeadlineExceeded {
 			r.found = fmt.Sprintf("it hung: it did not end within %v", each+patience)

@@ -48,6 +48,13 @@ fuzz: elapsed: 0s, gathering baseline coverage: 3/68 completed
 --- FAIL: FuzzHello (0.01s)
 FAIL
 `
+	late = `fuzz: elapsed: 5s, execs: 70 (1/sec), new interesting: 2 (total: 9)
+--- FAIL: FuzzSchedule (5.02s)
+    context deadline exceeded
+FAIL
+exit status 1
+FAIL	github.com/maculamesh/macula/sim/scenario	5.030s
+`
 	broken = "# github.com/maculamesh/macula/node/wire\nwire.go:7:2: undefined: x\nFAIL\tgithub.com/maculamesh/macula/node/wire [build failed]\nFAIL\n"
 )
 
@@ -174,6 +181,9 @@ func TestTheEndOfTheContextEndsTheRun(t *testing.T) {
 }
 
 func TestWhatIsCountedIsTheLastLineOfProgress(t *testing.T) {
+	if r := parseResult(late); r.execs != 70 || r.found != "" || !r.late {
+		t.Errorf("time that ends within an input: %+v", r)
+	}
 	if r := parseResult(quiet); r.execs != 7059 || r.fresh != 23 || r.found != "" {
 		t.Errorf("%+v", r)
 	}

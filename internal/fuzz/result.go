@@ -13,6 +13,7 @@ type result struct {
 	fresh uint64 // inputs that reached something new
 	found string // what was found; empty when nothing was
 	input string // where the input is kept, when it was a new one
+	late  bool   // its time ended while an input was played: go.dev/issue/75804
 	shown string // all that was printed
 }
 
@@ -34,17 +35,27 @@ func parseResult(text string) result {
 			r.found, r.input = "an input fails", m[1]
 		} else if m := seed.FindStringSubmatch(line); m != nil {
 			r.found = "a seed fails: " + m[1]
+		} else if line == "context deadline exceeded" {
+			r.late = true
 		} else if r.found == "" && (strings.HasPrefix(line, "--- FAIL") || line == "FAIL" || strings.HasPrefix(line, "FAIL\t")) {
-			r.found = "it failed"
+			r.found = failed
 		}
+	}
+	if r.late && r.found == failed && !strings.Contains(text, "panic:") {
+		r.found = "" // no input fails
 	}
 	return r
 }
+
+// failed is what is said of a run that does not say what fails.
+const failed = "it failed"
 
 // line is the result in one line.
 func (r result) line(t target) string {
 	s := fmt.Sprintf("%-62s %10d execs %6d new  ", short(t.pkg)+" "+t.name, r.execs, r.fresh)
 	switch {
+	case r.found == "" && r.execs == 0:
+		return s + "not played: its share of the time was too short"
 	case r.found == "":
 		return s + "ok"
 	case r.input == "":

@@ -43,6 +43,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	write := flags.Bool("record", false, "write how each bug was found into found.txt")
 	strategy := flags.String("strategy", "", "play with another strategy, to see which bugs it does not find")
 	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
 		return err
 	}
 	want, err := regexp.Compile(*only)

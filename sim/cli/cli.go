@@ -163,6 +163,9 @@ func (a *App) find(name string) (*scenario.Scenario, error) {
 		}
 		return scenario.FromPlan(p, a.Systems...)
 	}
+	if name != "" && len(a.group(name)) > 0 {
+		return nil, fmt.Errorf("%q is a group of scenarios, and this takes one; %s list %s shows them", name, a.command(), name)
+	}
 	var names []string
 	var begin []*scenario.Scenario // with that number
 	for _, s := range a.Scenarios {
@@ -186,7 +189,11 @@ func (a *App) find(name string) (*scenario.Scenario, error) {
 	if best := plan.Nearest(name, names); best != "" {
 		return nil, fmt.Errorf("there is no scenario %.100q; did you mean %s?", name, best)
 	}
-	return nil, fmt.Errorf("there is no scenario %.100q; %s list shows them", name, a.Name)
+	list := a.Name + " list"
+	if i := slices.IndexFunc(a.Scenarios, func(s *scenario.Scenario) bool { return s.Group != "" }); i >= 0 {
+		return nil, fmt.Errorf("there is no scenario %.100q; %s and %s %s show them", name, list, list, a.Scenarios[i].Group)
+	}
+	return nil, fmt.Errorf("there is no scenario %.100q; %s shows them", name, list)
 }
 
 // chosen returns the scenarios of a name: those of a group for the group's, and
@@ -194,6 +201,9 @@ func (a *App) find(name string) (*scenario.Scenario, error) {
 func (a *App) chosen(name string) ([]*scenario.Scenario, error) {
 	if name == "all" {
 		return a.Scenarios, nil
+	}
+	if name == "" {
+		return nil, fmt.Errorf("no scenario is named; \"all\" is for all of them")
 	}
 	if group := a.group(name); len(group) > 0 {
 		return group, nil
