@@ -87,7 +87,7 @@ func (x *stranger) visit(ctx context.Context, to *member, role wire.Role, run ui
 	if v.control, err = conn.OpenStream(ctx); err != nil {
 		return v, err
 	}
-	if _, err = v.control.Write(helloOf(role, run)); err != nil {
+	if _, err = v.control.Write(helloOf(role, run, 100)); err != nil {
 		return v, err
 	}
 	v.rd = wire.NewReader(v.control, wire.MaxControl)
@@ -95,9 +95,10 @@ func (x *stranger) visit(ctx context.Context, to *member, role wire.Role, run ui
 	return v, err
 }
 
-// helloOf is the first bytes of a control stream.
-func helloOf(role wire.Role, run uint64) []byte {
-	h := wire.Hello{MinVersion: wire.Version, MaxVersion: wire.Version, Role: role, Realm: realm, Session: run, MaxCalls: 100}
+// helloOf is the first bytes of a control stream: of a run, and with how many
+// calls the other side may have in flight.
+func helloOf(role wire.Role, run uint64, calls uint32) []byte {
+	h := wire.Hello{MinVersion: wire.Version, MaxVersion: wire.Version, Role: role, Realm: realm, Session: run, MaxCalls: calls}
 	return wire.AppendHello([]byte{wire.StreamControl}, &h)
 }
 
@@ -288,7 +289,7 @@ func (n *newcomers) mute(x *stranger, way int) (refused bool) {
 		return true
 	}
 	begun := r.Now()
-	hello := helloOf(wire.RolePeer, 1)
+	hello := helloOf(wire.RolePeer, 1, 100)
 	if way%4 > 0 {
 		hello = hello[:[]int{0, 1, len(hello) / 2, len(hello) - 1}[way%4]]
 		if s, err := conn.OpenStream(ctx); err == nil {
@@ -356,7 +357,7 @@ func (n *newcomers) passBy(x *stranger, far int) {
 	if err != nil || far == 1 {
 		return
 	}
-	hello := helloOf([]wire.Role{wire.RolePeer, wire.RoleClient}[far%2], 1)
+	hello := helloOf([]wire.Role{wire.RolePeer, wire.RoleClient}[far%2], 1, 100)
 	if far == 2 {
 		s.Write(hello[:3])
 		return
@@ -438,7 +439,7 @@ func (n *newcomers) visitAll(list []*stranger) visits {
 			v := &visit{conn: conn}
 			out[x] = v
 			if v.control, err = conn.OpenStream(context.Background()); err == nil {
-				v.control.Write(helloOf(wire.RolePeer, uint64(i+1)))
+				v.control.Write(helloOf(wire.RolePeer, uint64(i+1), 100))
 				v.kind, _, _ = wire.NewReader(v.control, wire.MaxControl).Next()
 			}
 		})

@@ -45,8 +45,7 @@ func (x *speaker) hello(ctx context.Context, to *member, role wire.Role) (err er
 	if err := x.connect(ctx, to); err != nil {
 		return err
 	}
-	h := wire.Hello{MinVersion: wire.Version, MaxVersion: wire.Version, Role: role, Realm: realm, Session: 1, MaxCalls: 1000}
-	if x.control, err = x.open(ctx, wire.AppendHello([]byte{wire.StreamControl}, &h)); err != nil {
+	if x.control, err = x.open(ctx, helloOf(role, 1, 1000)); err != nil {
 		return err
 	}
 	x.frames = wire.NewReader(x.control, wire.MaxControl)

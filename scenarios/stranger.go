@@ -55,8 +55,7 @@ func (x *stranger) admitted(ctx context.Context, to *member, role wire.Role) (ki
 	if err := x.connect(ctx, to); err != nil {
 		return 0, err
 	}
-	h := wire.Hello{MinVersion: wire.Version, MaxVersion: wire.Version, Role: role, Realm: realm, Session: 1, MaxCalls: 100}
-	if x.control, err = x.open(ctx, wire.AppendHello([]byte{wire.StreamControl}, &h)); err != nil {
+	if x.control, err = x.open(ctx, helloOf(role, 1, 100)); err != nil {
 		return 0, err
 	}
 	kind, _, err = wire.NewReader(x.control, wire.MaxControl).Next()

@@ -86,6 +86,15 @@ func ParseRefusal(code transport.Code, reason string) *fault.Error {
 	return e
 }
 
+// Shown is Printable for a text that may be long: of more than most bytes it
+// shows the first ones.
+func Shown(s string, most int) string {
+	if len(s) > most {
+		s = s[:most] + "..."
+	}
+	return Printable(s)
+}
+
 // Printable replaces what cannot be printed, so that a peer cannot write lines
 // of its own into a log or move the cursor of a terminal. Whoever shows text of
 // a peer, such as the message of an Error, shows it through this.

@@ -83,12 +83,7 @@ func validHost(host string) bool {
 
 // shown is text as it may stand in a message without quotes: in one line, and
 // not all of what is long.
-func shown(text string) string {
-	if len(text) > maxShown {
-		text = text[:maxShown] + "..."
-	}
-	return wire.Printable(text)
-}
+func shown(text string) string { return wire.Shown(text, maxShown) }
 
 const maxShown = 300 // bytes
 

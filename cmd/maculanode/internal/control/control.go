@@ -77,12 +77,7 @@ const maxMessage = 1024
 
 // line makes one short line of a text, which may be that of a mesh peer or of
 // a backend: it is shown on a terminal.
-func line(text string) string {
-	if len(text) > maxMessage {
-		text = text[:maxMessage] + "..."
-	}
-	return wire.Printable(text)
-}
+func line(text string) string { return wire.Shown(text, maxMessage) }
 
 // Err is the error that the other end described.
 func (f *Failure) Err() error {
