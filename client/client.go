@@ -33,7 +33,7 @@ type Gateway struct {
 // Gateways take the default beside them.
 type Config struct {
 	Realm       string
-	Gateways    []Gateway      // tried in this order, each time from the one after the last
+	Gateways    []Gateway      // tried in this order, each time from the one after the last; then those that a gateway has named as it went away
 	NoReconnect bool           // one session, and no other after it
 	Backoff     backoff.Config // between two attempts
 	Timeout     time.Duration  // of a call whose context has no deadline; 5 s
@@ -74,6 +74,7 @@ type Client struct {
 	started  bool
 	closed   bool
 	link     *link.Link
+	moves    moves
 	why      error // why it will not attach again
 	versions uint64
 }
@@ -100,8 +101,8 @@ func New(cfg Config, deps Deps) (*Client, error) {
 	cfg.Link.Self, cfg.Link.Realm, cfg.Link.Incarnation = deps.ID, cfg.Realm, r.Rand("client/incarnation").Uint64()
 	c := &Client{
 		r: r, cfg: cfg, deps: deps, log: deps.Log,
-		services: renewal.New[*Service](r, "services", cfg.Services),
-		group:    rt.NewGroup(r), attached: rt.NewGate(r, false), over: rt.NewEvent(r), idle: rt.NewEvent(r), mu: rt.NewMutex(r),
+		services: renewal.New[*Service](r, "services", cfg.Services), moves: newMoves(),
+		group: rt.NewGroup(r), attached: rt.NewGate(r, false), over: rt.NewEvent(r), idle: rt.NewEvent(r), mu: rt.NewMutex(r),
 	}
 	cfg.Ledger.OnDoubleRelease = func(name string) {
 		c.log.Error("macula bug: a lease was released twice", "lease", name)
@@ -147,18 +148,16 @@ func (c *Client) attachAny(ctx context.Context) (*link.Link, int, error) {
 	own, cancel := c.r.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer c.r.AfterDone(c.ctx, func() { cancel(context.Cause(c.ctx)) })()
-	return c.dialAny(own, 0)
+	return c.dialAny(own, 0, false)
 }
 
 // dialAny tries every gateway once.
-func (c *Client) dialAny(ctx context.Context, from int) (l *link.Link, next int, err error) {
+func (c *Client) dialAny(ctx context.Context, from int, moving bool) (l *link.Link, next int, err error) {
 	d := link.Deps{Runtime: c.r, Ledger: c.ledger, Log: c.log, Server: c.server, Buffers: &c.buffers, Mark: c.deps.Mark}
-	for i := range c.cfg.Gateways {
-		at := (from + i) % len(c.cfg.Gateways)
-		g := c.cfg.Gateways[at]
+	for _, g := range c.choices(from, moving) {
 		l, err = link.Dial(ctx, d, c.cfg.Link, c.deps.Transport, g.Addr, g.ID, wire.RoleClient)
 		if err == nil {
-			return l, at + 1, nil
+			return l, g.next, nil
 		}
 		if ctx.Err() != nil {
 			break
@@ -182,9 +181,12 @@ func (c *Client) keep(l *link.Link, next int) {
 				c.finish(err)
 				return
 			}
-			c.log.Debug("not attached", "err", err)
-			rt.Sleep(c.ctx, c.r, max(b.Next(c.r.Rand("client/backoff")), fault.RetryAfter(err)))
-			l, next, err = c.dialAny(c.ctx, next)
+			moving := c.move()
+			if !moving {
+				c.log.Debug("not attached", "err", err)
+				rt.Sleep(c.ctx, c.r, max(b.Next(c.r.Rand("client/backoff")), fault.RetryAfter(err)))
+			}
+			l, next, err = c.dialAny(c.ctx, next, moving)
 		}
 	}
 }
@@ -210,7 +212,7 @@ func (c *Client) run(l *link.Link) error {
 		}
 		c.services.Run(l.Context(), func(s *Service) { s.say(l) })
 	})
-	err := l.Run(control{c}, nil)
+	err := l.Run(&control{c: c}, nil)
 	c.attached.Shut()
 	c.mu.Lock()
 	c.link = nil
@@ -282,12 +284,33 @@ func (c *Client) Call(ctx context.Context, name string, body []byte, idempotent 
 		ctx, cancel = c.r.WithTimeout(ctx, c.cfg.Timeout)
 		defer cancel()
 	}
-	l, err := c.session(ctx)
-	if err != nil {
-		return nil, err
+	for again := false; ; again = true {
+		l, err := c.session(ctx)
+		if err != nil {
+			return nil, err
+		}
+		body, err := l.Call(ctx, &link.Request{Name: name, Body: body, Idempotent: idempotent})
+		if fault.KindOf(err) != fault.Draining || fault.Executed(err) {
+			return body, err
+		}
+		// It was not executed. If the gateway goes away the next one takes the
+		// call; its goodbye may come after its refusal.
+		if !l.Leaving() && (again || !c.goes(ctx, l)) {
+			return nil, err
+		}
 	}
-	return l.Call(ctx, &link.Request{Name: name, Body: body, Idempotent: idempotent})
 }
+
+// goes waits for the goodbye of a gateway that may be leaving.
+func (c *Client) goes(ctx context.Context, l *link.Link) bool {
+	soon, cancel := c.r.WithTimeout(ctx, goodbye)
+	defer cancel()
+	return l.Going().Wait(soon) == nil
+}
+
+// goodbye is how much later than a refusal on another stream it may come: one
+// packet is lost, or two.
+const goodbye = 500 * time.Millisecond
 
 // Attached reports whether the client has a session at this moment.
 func (c *Client) Attached() bool {

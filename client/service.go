@@ -124,10 +124,21 @@ func (c *Client) route(in *link.Inbound) (rpc.Handler, error) {
 }
 
 // control is the control stream of a session.
-type control struct{ c *Client }
+type control struct {
+	c     *Client
+	named bool // the gateway has named others
+	gone  bool // and said goodbye
+}
 
 // Frame implements link.Control.
-func (k control) Frame(_ *link.Link, kind byte, payload []byte) error {
+func (k *control) Frame(l *link.Link, kind byte, payload []byte) error {
+	if kind == wire.KindElsewhere {
+		e, err := wire.ParseElsewhere(payload)
+		if err == nil && !k.gone && k.c.hear(l, e) {
+			k.named = true
+		}
+		return err
+	}
 	if kind != wire.KindAdvertiseAck {
 		if wire.Skippable(kind) {
 			return nil
@@ -139,7 +150,7 @@ func (k control) Frame(_ *link.Link, kind byte, payload []byte) error {
 		return err
 	}
 	s, ok := k.c.services.Get(a.Name)
-	if !ok {
+	if !ok || a.Kind == fault.Draining { // the next gateway answers too
 		return nil
 	}
 	if a.Kind != 0 {
@@ -161,4 +172,9 @@ func (s *Service) acknowledge(err error) {
 }
 
 // GoneAway implements link.Control: calls wait for the next session.
-func (k control) GoneAway(*link.Link, fault.Kind) {}
+func (k *control) GoneAway(_ *link.Link, why fault.Kind) {
+	k.gone = true
+	if k.named && why == fault.Draining {
+		k.c.askedToMove()
+	}
+}

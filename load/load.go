@@ -126,20 +126,61 @@ const (
 	maxCalls = 400     // calls in flight for each way: a peer takes 1,024
 )
 
-// Validate reports what of a configuration makes no sense, in one line.
-func (c Config) Validate() error {
-	c = c.WithDefaults()
-	for _, x := range []struct {
-		name         string
-		n, low, high int
-	}{
+// counts are the counts of a configuration with their ranges.
+func (c *Config) counts() []count {
+	return []count{
 		{"cap", c.Cap, 2, MaxCrowd}, {"peers", c.Peers, 3, MaxCrowd},
 		{"limit", c.Limit, 2, MaxCrowd}, {"clients", c.Clients, 3, MaxCrowd},
 		{"services", c.Services, 1, maxFew}, {"leaving", c.Leaving, 1, maxFew},
 		{"callers", c.Callers, 1, maxCalls}, {"lanes", c.Lanes, 1, 32},
-	} {
+	}
+}
+
+type count struct {
+	name         string
+	n, low, high int
+}
+
+// The ranges of the times.
+const (
+	minTTL, maxTTL   = time.Second, 10 * time.Minute
+	minIdle, maxIdle = 500 * time.Millisecond, time.Minute
+)
+
+// Range is what the field with that name, in lower case, may be besides zero:
+// "2 to 100000". It is empty when there is no such field.
+func Range(name string) string {
+	switch name {
+	case "ttl":
+		return span(minTTL, maxTTL)
+	case "idle":
+		return span(minIdle, maxIdle)
+	}
+	for _, x := range (&Config{}).counts() {
+		if x.name == name {
+			return fmt.Sprintf("%d to %d", x.low, x.high)
+		}
+	}
+	return ""
+}
+
+// span writes whole minutes and seconds without what is zero behind them.
+func span(low, high time.Duration) string {
+	short := func(d time.Duration) string {
+		if d >= time.Minute {
+			return fmt.Sprintf("%dm", int(d.Minutes()))
+		}
+		return d.String()
+	}
+	return short(low) + " to " + short(high)
+}
+
+// Validate reports what of a configuration makes no sense, in one line.
+func (c Config) Validate() error {
+	c = c.WithDefaults()
+	for _, x := range c.counts() {
 		if x.n < x.low || x.n > x.high {
-			return fmt.Errorf("%s: %d is out of range: %d to %d", x.name, x.n, x.low, x.high)
+			return fmt.Errorf("%s: %d is out of range: %s", x.name, x.n, Range(x.name))
 		}
 	}
 	switch {
@@ -147,10 +188,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("peers: %d peers do not overrun a pool of %d: more than cap are needed", c.Peers, c.Cap)
 	case c.Clients <= c.Limit:
 		return fmt.Errorf("clients: %d clients do not overrun a limit of %d: more than limit are needed", c.Clients, c.Limit)
-	case c.TTL < time.Second || c.TTL > 10*time.Minute:
-		return fmt.Errorf("ttl: %v is out of range: 1s to 10m", c.TTL)
-	case c.Idle < 500*time.Millisecond || c.Idle > time.Minute:
-		return fmt.Errorf("idle: %v is out of range: 500ms to 1m", c.Idle)
+	case c.TTL < minTTL || c.TTL > maxTTL:
+		return fmt.Errorf("ttl: %v is out of range: %s", c.TTL, Range("ttl"))
+	case c.Idle < minIdle || c.Idle > maxIdle:
+		return fmt.Errorf("idle: %v is out of range: %s", c.Idle, Range("idle"))
 	}
 	return nil
 }

@@ -2,29 +2,44 @@ package node
 
 import (
 	"time"
-
-	"github.com/maculamesh/macula/rt"
 )
 
 // CleanupStats are the totals of the periodic cleanup.
 type CleanupStats struct {
 	Runs    uint64
 	Removed uint64        // entries of all tables
+	Expired RemovedCounts // the same by table
 	Last    time.Duration // how long the last run took
 	LastAt  time.Duration // when it ended, since the start of the node
+}
+
+// RemovedCounts is what the cleanup has removed, by table.
+type RemovedCounts struct {
+	Services, Lookups, IdleConnections uint64
 }
 
 // cleanupLoop runs the cleanup at its interval until the node stops, and tells
 // the registry more often than that that the node runs.
 func (n *Node) cleanupLoop() {
+	runs := 0
 	n.registry.Beat()
 	beat := n.cfg.Registry.Pause / 2
-	next := n.r.Now().Add(n.cfg.CleanupInterval)
-	for rt.Sleep(n.ctx, n.r, min(beat, next.Sub(n.r.Now()))) == nil {
+	last := n.r.Now()
+	for {
+		next := last.Add(n.acting().CleanupInterval)
+		wait, cancel := n.r.WithTimeout(n.ctx, min(beat, next.Sub(n.r.Now())))
+		n.recheck.Get(wait)
+		cancel()
+		if n.ctx.Err() != nil {
+			return
+		}
 		n.registry.Beat()
-		if next.Reached(n.r.Now()) {
+		if last.Add(n.acting().CleanupInterval).Reached(n.r.Now()) {
 			n.Cleanup()
-			next = n.r.Now().Add(n.cfg.CleanupInterval)
+			if runs++; runs%auditEvery == 0 {
+				n.Inspect(n.ctx)
+			}
+			last = n.r.Now()
 		}
 	}
 }
@@ -37,13 +52,16 @@ func (n *Node) Cleanup() int {
 	services := n.inBatches(n.registry.Expire)
 	names := n.inBatches(n.caller.Sweep)
 	n.discovery.Tick()
-	idleSince := begun.Add(-n.cfg.IdleAfter)
+	idleSince := begun.Add(-n.acting().IdleAfter)
 	idle := n.inBatches(func(max int) int { return n.pool.Reap(n.r.Now(), idleSince, max) })
 	removed := services + names + idle
 	took := n.r.Now().Sub(begun)
 	n.mu.Lock()
 	n.cleanup.Runs++
 	n.cleanup.Removed += uint64(removed)
+	n.cleanup.Expired.Services += uint64(services)
+	n.cleanup.Expired.Lookups += uint64(names)
+	n.cleanup.Expired.IdleConnections += uint64(idle)
 	n.cleanup.Last = took
 	n.cleanup.LastAt = n.r.Now().Sub(n.started)
 	n.mu.Unlock()

@@ -8,10 +8,10 @@ import (
 	"github.com/maculamesh/macula/node/clients"
 	"github.com/maculamesh/macula/node/discovery"
 	"github.com/maculamesh/macula/node/fault"
-	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/node/ledger"
 	"github.com/maculamesh/macula/node/link"
 	"github.com/maculamesh/macula/node/pool"
+	"github.com/maculamesh/macula/node/pressure"
 	"github.com/maculamesh/macula/node/registry"
 	"github.com/maculamesh/macula/node/rpc"
 	"github.com/maculamesh/macula/node/wire"
@@ -40,6 +40,8 @@ type Config struct {
 	IdleAfter       time.Duration // a mesh connection unused for this long is closed; 10 min
 	DrainTimeout    time.Duration // from the order to stop to the hard end; 30 s
 
+	Adapt pressure.Config // from when on the node counts as short of memory or time, if Deps.Load says how much there is
+
 	Link      link.Config
 	Pool      pool.Config
 	Clients   clients.Config
@@ -56,10 +58,32 @@ const defaultHandshakes = 64
 // simulation.
 type Deps struct {
 	Runtime   rt.Runtime
-	Transport transport.Transport // the node closes it when it closes itself
-	ID        transport.PeerID    // what the transport proves to others
-	Log       *slog.Logger        // nil discards
-	Mark      func(string)        // told when something rare happened; may be nil
+	Transport transport.Transport    // the node closes it when it closes itself
+	ID        transport.PeerID       // what the transport proves to others
+	Log       *slog.Logger           // nil discards
+	Mark      func(string)           // told when something rare happened; may be nil
+	Load      func() pressure.Sample // what of memory and time is used now; called now and then and must not block; nil is no load adaptation
+}
+
+// WithDefaults returns c with every zero field set, those of the parts too.
+func (c Config) WithDefaults() Config {
+	c.Handshakes = cmp.Or(c.Handshakes, defaultHandshakes)
+	c.CleanupBatch = cmp.Or(c.CleanupBatch, 1000)
+	c.CleanupInterval = cmp.Or(c.CleanupInterval, 60*time.Second)
+	c.IdleAfter = cmp.Or(c.IdleAfter, 10*time.Minute)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
+	c.Adapt = c.Adapt.WithDefaults()
+	c.Pool = c.Pool.WithDefaults()
+	c.Pool.Backoff = c.Pool.Backoff.WithDefaults()
+	c.Clients = c.Clients.WithDefaults()
+	c.Discovery.Peers = cmp.Or(c.Discovery.Peers, c.Pool.Cap+c.Pool.Closing) // every admitted peer is told
+	c.Discovery = c.Discovery.WithDefaults()
+	c.Registry = c.Registry.WithDefaults()
+	c.Server = c.Server.WithDefaults()
+	c.Caller = c.Caller.WithDefaults()
+	c.Link = c.Link.WithDefaults()
+	c.Ledger = c.Ledger.WithDefaults()
+	return c
 }
 
 // withDefaults fills the fields of the node itself and checks the rest.
@@ -67,29 +91,16 @@ func (c Config) withDefaults(d Deps) (Config, error) {
 	if err := wire.ValidRealm(c.Realm); err != nil {
 		return c, fault.New("node.New", fault.Invalid, "realm: %v", err)
 	}
-	seen := map[transport.PeerID]bool{}
-	for _, p := range c.Bootstrap {
-		switch {
-		case p.ID == d.ID:
-			return c, fault.New("node.New", fault.Invalid, "bootstrap: %s is this node itself", ident.String(p.ID))
-		case !p.Addr.IsValid():
-			return c, fault.New("node.New", fault.Invalid, "bootstrap: %s has no address", ident.String(p.ID))
-		case seen[p.ID]:
-			return c, fault.New("node.New", fault.Invalid, "bootstrap: %s is listed twice", ident.String(p.ID))
-		}
-		seen[p.ID] = true
+	if err := wrongBootstrap("node.New", c.Bootstrap, d.ID); err != nil {
+		return c, err
 	}
-	c.Handshakes = cmp.Or(c.Handshakes, defaultHandshakes)
-	c.CleanupBatch = cmp.Or(c.CleanupBatch, 1000)
-	c.CleanupInterval = cmp.Or(c.CleanupInterval, 60*time.Second)
-	c.IdleAfter = cmp.Or(c.IdleAfter, 10*time.Minute)
-	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
-	c.Pool = c.Pool.WithDefaults()
-	c.Clients = c.Clients.WithDefaults()
-	c.Discovery.Peers = cmp.Or(c.Discovery.Peers, c.Pool.Cap+c.Pool.Closing) // every admitted peer is told
-	c.Registry = c.Registry.WithDefaults()
-	c.Caller = c.Caller.WithDefaults()
-	c.Link = c.Link.WithDefaults()
+	c = c.WithDefaults()
+	if err := c.limits().entries().Check(); err != nil {
+		return c, fault.Wrap("node.New", err)
+	}
+	if err := c.Adapt.Check(); err != nil {
+		return c, fault.Wrap("node.New", err)
+	}
 	c.Pool.Self, c.Link.Self, c.Link.Realm = d.ID, d.ID, c.Realm
 	return c, nil
 }

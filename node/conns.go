@@ -8,6 +8,7 @@ import (
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/node/link"
+	"github.com/maculamesh/macula/node/pressure"
 	"github.com/maculamesh/macula/node/registry"
 	"github.com/maculamesh/macula/node/wire"
 	"github.com/maculamesh/macula/rt"
@@ -21,7 +22,7 @@ func (n *Node) admit(_ transport.Addr, verified bool) transport.Verdict {
 	switch h := n.deps.Transport.Stats().Accepting; {
 	case h >= n.cfg.Handshakes:
 		return transport.Refuse
-	case h >= n.cfg.Handshakes/2 && !verified:
+	case !verified && (h >= n.cfg.Handshakes/2 || n.level() >= pressure.High):
 		return transport.Verify
 	}
 	return transport.Accept
@@ -32,34 +33,41 @@ func (n *Node) accept(lis transport.Listener) {
 	for {
 		conn, err := lis.Accept(n.ctx)
 		if err != nil {
-			if n.Ready() { // else the end of the listener is meant
+			if !n.isDraining() { // else the end of the listener is meant
 				n.log.Error("accept failed: the node takes no more connections", "err", err)
 			}
 			return
 		}
+		if n.isDraining() {
+			n.refuse(conn, errDraining())
+			continue
+		}
 		// Those who may be peers have places of their own: strangers who say
 		// nothing cannot keep them out.
 		places := n.handshakes
-		if n.mayPeer[conn.Peer()] {
+		if n.policy().may[conn.Peer()] {
 			places = n.memberHandshakes
 		}
-		if !places.TryAcquire() {
+		if short := n.pressed(conn.Peer()); short != nil {
+			n.refuse(conn, short)
+		} else if !places.TryAcquire() {
 			n.refuse(conn, &fault.Error{Op: "node", Kind: fault.Overload, Detail: "too many handshakes", RetryAfter: n.cfg.Pool.RetryAfter})
 		} else if !n.group.Go("node/conn", func() { n.serveConn(conn, places) }) {
 			places.Release()
-			n.refuse(conn, fault.New("node", fault.Draining, "the node is shutting down"))
+			n.refuse(conn, errDraining())
 		}
 	}
 }
 
 // refuse closes a connection that has no task, with the reason in the close.
 func (n *Node) refuse(conn transport.Conn, err *fault.Error) {
+	n.door.ended(err)
 	n.log.Debug("connection refused", "peer", ident.Short(conn.Peer()), "reason", err.Detail)
 	conn.CloseWithError(wire.CloseCode(err.Kind), wire.EncodeRefusal(err.Kind, err.RetryAfter, err.Detail))
 }
 
 func (n *Node) linkDeps() link.Deps {
-	return link.Deps{Runtime: n.r, Ledger: n.ledger, Log: n.log, Server: n.server, Buffers: &n.buffers, Mark: n.deps.Mark}
+	return link.Deps{Runtime: n.r, Ledger: n.ledger, Log: n.log, Server: n.server, Buffers: &n.buffers, Totals: &n.calls, Mark: n.deps.Mark}
 }
 
 // linkConfig is the link's configuration as of now: where we listen is known
@@ -76,9 +84,11 @@ func (n *Node) linkConfig() link.Config {
 // The handshake's place is given back as soon as the peer is in or out.
 func (n *Node) serveConn(conn transport.Conn, places *rt.Semaphore) {
 	held := true
+	in := n.door.begin()
 	release := func() {
 		if held {
 			held = false
+			in()
 			places.Release()
 		}
 	}
@@ -87,6 +97,7 @@ func (n *Node) serveConn(conn transport.Conn, places *rt.Semaphore) {
 	defer cancel()
 	l, err := link.Accept(ctx, n.linkDeps(), n.linkConfig(), conn)
 	if err != nil {
+		n.door.ended(err)
 		n.log.Debug("hello failed", "peer", ident.Short(conn.Peer()), "addr", conn.RemoteAddr().String(), "err", err)
 		return
 	}
@@ -101,7 +112,9 @@ func (n *Node) serveConn(conn transport.Conn, places *rt.Semaphore) {
 func (n *Node) servePeer(ctx context.Context, l *link.Link, release func()) {
 	if !n.allowed(l.Peer()) {
 		n.log.Warn("not allowed as a peer", "peer", ident.String(l.Peer()), "addr", l.RemoteAddr().String())
-		l.Refuse(fault.New("node", fault.Unauthorized, "this id is not in the list of peers"))
+		err := fault.New("node", fault.Unauthorized, "this id is not in the list of peers")
+		n.door.ended(err)
+		l.Refuse(err)
 		return
 	}
 	release() // from here on it is one of those who wait for room in the pool
@@ -115,6 +128,7 @@ func (n *Node) servePeer(ctx context.Context, l *link.Link, release func()) {
 		if fault.KindOf(err) == fault.Overload {
 			n.mark("refused while full")
 		}
+		n.door.ended(err)
 		n.log.Debug("peer refused", "peer", ident.Short(l.Peer()), "err", err)
 		l.Refuse(err)
 		return
@@ -122,15 +136,14 @@ func (n *Node) servePeer(ctx context.Context, l *link.Link, release func()) {
 	err = l.Welcome()
 	slot.Done()
 	if err != nil {
+		n.door.ended(err)
 		l.Refuse(err)
 		slot.Gone()
 		return
 	}
+	n.door.admitted()
 	n.runPeer(slot)
 }
-
-// allowed reports whether a node may be a peer of this one.
-func (n *Node) allowed(id transport.PeerID) bool { return n.cfg.OpenPeers || n.mayPeer[id] }
 
 // dialPeer makes a connection for the pool.
 func (n *Node) dialPeer(ctx context.Context, peer transport.PeerID, addr transport.Addr) (*link.Link, error) {
@@ -143,7 +156,7 @@ func (n *Node) dialPeer(ctx context.Context, peer transport.PeerID, addr transpo
 // runDialled starts the task of a connection that the pool dialled.
 func (n *Node) runDialled(slot *peerSlot) {
 	if !n.group.Go("node/peer", func() { n.runPeer(slot) }) {
-		slot.Conn.Refuse(fault.New("node", fault.Draining, "the node is shutting down"))
+		slot.Conn.Refuse(errDraining())
 		slot.Gone()
 	}
 }
@@ -151,8 +164,16 @@ func (n *Node) runDialled(slot *peerSlot) {
 // runPeer serves an admitted peer to its end.
 func (n *Node) runPeer(slot *peerSlot) {
 	l := slot.Conn
+	n.mu.Lock()
+	n.joined = true
+	n.mu.Unlock()
 	n.log.Info("peer up", "peer", ident.Short(l.Peer()), "addr", l.RemoteAddr().String(), "dialled", l.Dialled())
-	n.discovery.Up(l, slot.Order())
+	if n.allowed(l.Peer()) {
+		n.discovery.Up(l, slot.Order())
+	} else { // the list has changed while it was on its way
+		n.mark("let in by a list of before")
+		slot.Expel(n.acting().DrainTimeout)
+	}
 	err := l.Run(&peerControl{n: n, slot: slot}, slot)
 	n.discovery.Down(l)
 	slot.Gone()
@@ -177,15 +198,15 @@ func (p *peerControl) Frame(l *link.Link, kind byte, payload []byte) error {
 	return err
 }
 
-// GoneAway implements link.Control. A peer that shuts down takes its services
-// with it; one that has evicted us has not. A goodbye that comes when the peer
+// GoneAway implements link.Control. A peer that shuts down, or does not want us
+// any more, takes its services with it; one that has evicted us has not. A goodbye that comes when the peer
 // has started anew is not about what it provides now.
 func (p *peerControl) GoneAway(l *link.Link, why fault.Kind) {
 	p.slot.Leave()
 	if p.past(l) {
 		return
 	}
-	if why == fault.Draining {
+	if why == fault.Draining || why == fault.Unauthorized {
 		p.n.registry.Drop(registry.Owner{ID: l.Peer()})
 	}
 }
@@ -199,11 +220,16 @@ func (p *peerControl) past(l *link.Link) bool {
 // serveClient admits a client and serves it. When it leaves, everything that
 // its session owns leaves with it.
 func (n *Node) serveClient(ctx context.Context, l *link.Link, release func()) {
+	if n.isDraining() { // its older session may have calls to finish
+		l.Refuse(errDraining())
+		return
+	}
 	s, older, err := n.admitClient(ctx, l)
 	if err != nil {
 		if fault.KindOf(err) == fault.Overload {
 			n.mark("refused while full")
 		}
+		n.door.endedClient(err)
 		n.log.Debug("client refused", "client", ident.Short(l.Peer()), "err", err)
 		l.Refuse(err)
 		return
@@ -216,13 +242,16 @@ func (n *Node) serveClient(ctx context.Context, l *link.Link, release func()) {
 		n.group.Go("node/supersede", func() { older.Conn.Close(fault.Superseded, 0) })
 	}
 	if n.isDraining() { // it came too late to be told with the others
-		l.Refuse(fault.New("node", fault.Draining, "the node is shutting down"))
+		n.door.endedClient(errDraining())
+		l.Refuse(errDraining())
 		return
 	}
 	if err := l.Welcome(); err != nil {
+		n.door.ended(err)
 		l.Refuse(err)
 		return
 	}
+	n.door.admitted()
 	n.log.Info("client attached", "client", ident.Short(l.Peer()), "addr", l.RemoteAddr().String())
 	err = l.Run(&clientControl{n: n, s: s}, nil)
 	n.log.Info("client left", "client", ident.Short(l.Peer()), "reason", err)
@@ -251,12 +280,6 @@ func (n *Node) admitClient(ctx context.Context, l *link.Link) (s, older *session
 	}
 }
 
-func (n *Node) isDraining() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.draining
-}
-
 // detach takes a session and all that it owns out of the tables, before
 // anybody is told.
 func (n *Node) detach(s *session) {
@@ -278,36 +301,38 @@ const stableAfter = time.Minute
 // hold waits for the end of a connection that is wanted all the time. It is
 // touched now and then, so that it is not taken for one that nobody needs; it
 // is not in use, so that a full pool may still evict it.
-func (n *Node) hold(slot *peerSlot) {
+func (n *Node) hold(ctx context.Context, slot *peerSlot) {
 	ended := slot.Conn.Ended()
 	slot.Done()
 	for {
-		wait, cancel := n.r.WithTimeout(n.ctx, n.cfg.IdleAfter/2)
+		wait, cancel := n.r.WithTimeout(ctx, n.Limits().IdleAfter/(2*hurry))
 		err := ended.Wait(wait)
 		cancel()
-		if err == nil || n.ctx.Err() != nil || !slot.Use() {
+		if err == nil || ctx.Err() != nil || !slot.Use() {
 			break
 		}
 		slot.Done()
 	}
-	ended.Wait(n.ctx)
+	ended.Wait(ctx)
 }
 
-// keep holds a connection to a bootstrap peer, for ever and with backoff: a
+// keep holds a connection to a bootstrap peer until ctx ends, with backoff: a
 // mesh that was split finds together again.
-func (n *Node) keep(p Peer) {
+func (n *Node) keep(ctx context.Context, p Peer) {
 	b := backoff.New(n.cfg.Pool.Backoff)
-	for n.ctx.Err() == nil {
-		slot, err := n.pool.Get(n.ctx, p.ID, p.Addr)
+	for ctx.Err() == nil {
+		slot, err := n.pool.Get(ctx, p.ID, p.Addr)
+		told := fault.RetryAfter(err)
 		if err == nil {
 			up := n.r.Now()
-			n.hold(slot)
+			n.hold(ctx, slot)
+			told = slot.Conn.RetryAfter()
 			if n.r.Now().Sub(up) >= stableAfter {
 				b.Reset() // else it was evicted or refused at once: come back more and more slowly
 			}
-		} else if n.ctx.Err() == nil {
+		} else if ctx.Err() == nil {
 			n.log.Warn("bootstrap not reached", "peer", ident.Short(p.ID), "addr", p.Addr.String(), "err", err)
 		}
-		rt.Sleep(n.ctx, n.r, max(b.Next(n.r.Rand("node/keep")), fault.RetryAfter(err)))
+		rt.Sleep(ctx, n.r, max(b.Next(n.r.Rand("node/keep")), told))
 	}
 }

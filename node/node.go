@@ -18,6 +18,7 @@ import (
 	"github.com/maculamesh/macula/node/ledger"
 	"github.com/maculamesh/macula/node/link"
 	"github.com/maculamesh/macula/node/pool"
+	"github.com/maculamesh/macula/node/pressure"
 	"github.com/maculamesh/macula/node/registry"
 	"github.com/maculamesh/macula/node/renewal"
 	"github.com/maculamesh/macula/node/rpc"
@@ -46,24 +47,35 @@ type Node struct {
 	server           *rpc.Server
 	caller           *rpc.Caller
 	discovery        discovery.Discovery
-	mayPeer          map[transport.PeerID]bool // bound: the configuration; not changed after New
-	handshakes       *rt.Semaphore             // of strangers
-	memberHandshakes *rt.Semaphore             // of those who may be peers
-	group            *rt.Group                 // everything that serves connections
-	upkeep           *rt.Group                 // cleanup, renewal, keepers, the accept loop
+	handshakes       *rt.Semaphore // of strangers
+	memberHandshakes *rt.Semaphore // of those who may be peers
+	door             *handshakes   // those of both
+	calls            link.Totals   // of all links
+	group            *rt.Group     // everything that serves connections
+	upkeep           *rt.Group     // cleanup, renewal, keepers, the accept loop
 
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	stopping *rt.Event
 	stopped  *rt.Event
+	changing *rt.Semaphore            // one change of limits, peers or pressure at a time
+	recheck  *rt.Queue[struct{}]      // when the next cleanup is due may have changed
 	services *renewal.Table[*Service] // advertised here, renewed before their TTL ends
 
 	mu       rt.Mutex
 	addr     transport.Addr
 	serving  bool
 	draining bool
+	joined   bool    // a peer was connected since the start
+	limits   Limits  // as configured
+	act      Limits  // as they count under the pressure that there is
+	who      *policy // may be a peer
+	keeping  bool    // the node listens, and its keepers run
+	keepers  []*keeper
+	pressure pressure.State
 	versions uint64 // of local services: each has a higher one than those before it
 	cleanup  CleanupStats
+	audits   AuditCounts
 	closed   Leftovers
 }
 
@@ -81,10 +93,12 @@ func New(cfg Config, deps Deps) (*Node, error) {
 	n := &Node{
 		r: r, cfg: cfg, deps: deps, log: deps.Log, started: r.Now(),
 		clients:    clients.New[*link.Link](r, cfg.Clients),
-		mayPeer:    map[transport.PeerID]bool{},
-		handshakes: rt.NewSemaphore(r, cfg.Handshakes), memberHandshakes: rt.NewSemaphore(r, cfg.Handshakes),
+		handshakes: rt.NewSemaphore(r, cfg.Handshakes), memberHandshakes: rt.NewSemaphore(r, cfg.Handshakes), door: newHandshakes(r, 2*cfg.Handshakes),
 		group: rt.NewGroup(r), upkeep: rt.NewGroup(r),
 		stopping: rt.NewEvent(r), stopped: rt.NewEvent(r),
+		changing: rt.NewSemaphore(r, 1), recheck: rt.NewQueue[struct{}](r, 1),
+		limits: cfg.limits(), act: cfg.limits(), who: newPolicy(cfg.Bootstrap, cfg.Peers, cfg.OpenPeers),
+		pressure: pressure.State{Since: r.Now()},
 		mu:       rt.NewMutex(r),
 		services: renewal.New[*Service](r, "local services", cfg.Registry.PerOwner),
 	}
@@ -93,12 +107,6 @@ func New(cfg Config, deps Deps) (*Node, error) {
 	}
 	n.ledger = ledger.New(cfg.Ledger)
 	n.registry = registry.New[rpc.Handler](r, cfg.Registry, n.charge)
-	for _, id := range cfg.Peers {
-		n.mayPeer[id] = true
-	}
-	for _, p := range cfg.Bootstrap {
-		n.mayPeer[p.ID] = true
-	}
 	// It tells this run apart from an earlier one of the same id.
 	n.cfg.Link.Incarnation = r.Rand("node/incarnation").Uint64()
 	n.ctx, n.cancel = r.WithCancelCause(context.Background())
@@ -167,15 +175,17 @@ func (n *Node) Serve(ctx context.Context) error {
 	n.upkeep.Go("node/accept", func() { n.accept(lis) })
 	n.upkeep.Go("node/cleanup", n.cleanupLoop)
 	n.upkeep.Go("node/renew", n.renewLoop)
-	for _, p := range n.cfg.Bootstrap {
-		n.upkeep.Go("node/keep", func() { n.keep(p) })
+	if n.deps.Load != nil {
+		n.upkeep.Go("node/adapt", n.adaptLoop)
 	}
+	n.startKeepers()
 	n.stopping.Wait(ctx)
 	n.shutdown(lis)
 	return nil
 }
 
-// Ready reports whether the node listens and does not drain.
+// Ready reports whether the node listens and does not drain. NotReady asks for
+// more: whether others should be sent to it.
 func (n *Node) Ready() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -214,23 +224,25 @@ func (n *Node) Leftovers() Leftovers {
 	return n.closed
 }
 
-// shutdown drains and closes, in this order: nobody new, everybody is told,
-// calls in flight finish, connections close, tasks end.
+// shutdown drains and closes, in this order: nobody new, clients are told
+// where else to go, services are withdrawn, calls in flight finish (those to
+// other nodes need the pool for that), peers are told, connections close, tasks
+// end.
 func (n *Node) shutdown(lis transport.Listener) {
-	n.mu.Lock()
-	n.draining = true
-	n.mu.Unlock()
 	begun := n.r.Now()
-	ctx, cancel := n.r.WithTimeout(context.Background(), n.cfg.DrainTimeout)
+	limit := n.acting().DrainTimeout
+	ctx, cancel := n.r.WithTimeout(context.Background(), limit)
 	defer cancel()
+	// A tenth is for taking leave of the peers.
+	first, done := n.r.WithTimeout(ctx, limit-limit/10)
+	n.drain(first, "the node stops")
+	done()
 	if lis != nil {
 		lis.Close()
 	}
-	n.cancel(fault.New("node", fault.Draining, "the node is shutting down"))
-	for _, s := range n.clients.Sessions() {
-		s.Conn.GoAway(fault.Draining, 0, n.cfg.DrainTimeout)
-	}
-	n.pool.Close(fault.Draining, n.cfg.DrainTimeout)
+	n.cancel(errDraining())
+	left, _ := rt.Remaining(n.r, ctx)
+	n.pool.Close(fault.Draining, max(left, 0))
 	n.upkeep.Close()
 	n.upkeep.Wait(ctx)
 	n.caller.Close()
@@ -269,5 +281,5 @@ func (n *Node) leave(abandoned int, took time.Duration) {
 		n.log.Error("closed, with something left", "abandoned", left.Abandoned, "leases", left.Leases, "conns", left.Conns, "streams", left.Streams, "tasks", left.Tasks, "took", took)
 		return
 	}
-	n.log.Info("closed", "took", took)
+	n.log.Info("stopped", "took", took)
 }

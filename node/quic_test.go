@@ -18,6 +18,7 @@ import (
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/node/pool"
+	"github.com/maculamesh/macula/node/pressure"
 	"github.com/maculamesh/macula/rt/realrt"
 	"github.com/maculamesh/macula/transport/quic"
 )
@@ -36,6 +37,12 @@ type real struct {
 // startReal starts a node that knows others.
 func startReal(t *testing.T, cfg node.Config, bootstrap ...*real) *real {
 	t.Helper()
+	return startRealUnder(t, nil, cfg, bootstrap...)
+}
+
+// startRealUnder is startReal for a node that is told what it uses.
+func startRealUnder(t *testing.T, load func() pressure.Sample, cfg node.Config, bootstrap ...*real) *real {
+	t.Helper()
 	m := &real{r: realrt.New(realrt.Config{}), served: make(chan error, 1)}
 	key, err := ident.Generate(rand.Reader)
 	if err != nil {
@@ -49,7 +56,7 @@ func startReal(t *testing.T, cfg node.Config, bootstrap ...*real) *real {
 	for _, b := range bootstrap {
 		cfg.Bootstrap = append(cfg.Bootstrap, b.peer)
 	}
-	if m.Node, err = node.New(cfg, node.Deps{Runtime: m.r, Transport: tr, ID: tr.ID()}); err != nil {
+	if m.Node, err = node.New(cfg, node.Deps{Runtime: m.r, Transport: tr, ID: tr.ID(), Load: load}); err != nil {
 		t.Fatal(err)
 	}
 	m.peer = node.Peer{ID: tr.ID(), Addr: tr.Addr()}

@@ -24,7 +24,7 @@ type Request = rpc.Request
 
 // AdvertiseOptions change how a service is advertised.
 type AdvertiseOptions struct {
-	TTL time.Duration // how long an advertisement counts; Config.Registry.TTL
+	TTL time.Duration // how long an advertisement counts; Limits.TTL or that of the name in Limits.TTLs
 	// Once leaves it to the caller to advertise again before the TTL ends.
 	// Otherwise the node renews until Withdraw.
 	Once bool
@@ -35,9 +35,10 @@ type Service struct {
 	n    *Node
 	name string
 	h    Handler
-	ttl  time.Duration
-	once bool
-	gone bool // withdrawn; guarded by the node's lock
+
+	asked time.Duration // for the TTL; 0 leaves it to the configuration
+	once  bool
+	gone  bool // withdrawn; guarded by the node's lock
 
 	version uint64 // of two services of one name the younger one has the higher version
 }
@@ -53,18 +54,14 @@ func (n *Node) Advertise(name string, h Handler, opt AdvertiseOptions) (*Service
 	if err := wire.ValidName(name); err != nil {
 		return nil, fault.New("node.Advertise", fault.Invalid, "%v", err)
 	}
-	s := &Service{n: n, name: name, h: h, ttl: opt.TTL, once: opt.Once}
-	if s.ttl == 0 {
-		s.ttl = n.cfg.Registry.TTL
-	}
-	s.ttl = min(max(s.ttl, n.cfg.Registry.MinTTL), n.cfg.Registry.MaxTTL)
+	s := &Service{n: n, name: name, h: h, asked: opt.TTL, once: opt.Once}
 	n.mu.Lock()
 	draining := n.draining
 	n.versions++
 	s.version = n.versions
 	n.mu.Unlock()
 	if draining {
-		return nil, fault.New("node.Advertise", fault.Draining, "the node is shutting down")
+		return nil, errDraining()
 	}
 	if err := s.Renew(); err != nil {
 		return nil, err
@@ -72,7 +69,7 @@ func (n *Node) Advertise(name string, h Handler, opt AdvertiseOptions) (*Service
 	if s.once {
 		return s, nil
 	}
-	if err := n.services.Put(name, s, s.ttl/3); err != nil {
+	if err := n.services.Put(name, s, n.registry.TTL(name, s.asked)/3); err != nil {
 		s.Withdraw()
 		return nil, &fault.Error{Op: "node.Advertise", Kind: fault.Overload, Err: err}
 	}
@@ -89,10 +86,12 @@ func (s *Service) Renew() error {
 	return nil
 }
 
+// withdrawn reports whether the service is over: by itself, or with all those
+// of a node that drains.
 func (s *Service) withdrawn() bool {
 	s.n.mu.Lock()
 	defer s.n.mu.Unlock()
-	return s.gone
+	return s.gone || s.n.draining
 }
 
 func (s *Service) renew() error {
@@ -100,14 +99,15 @@ func (s *Service) renew() error {
 	if s.withdrawn() {
 		return nil
 	}
+	ttl := n.registry.TTL(s.name, s.asked)
 	err := n.registry.Put(registry.Entry[rpc.Handler]{
-		Name: s.name, Provider: n.deps.ID, Owner: n.self(), Version: s.version, TTL: s.ttl, Local: s.h, IsLocal: true,
+		Name: s.name, Provider: n.deps.ID, Owner: n.self(), Version: s.version, TTL: ttl, Local: s.h, IsLocal: true,
 	})
 	if err != nil {
 		return fault.Wrap("node.Advertise", err)
 	}
 	n.caller.Learn(s.name)
-	return n.discovery.Advertise(s.name, s.ttl)
+	return n.discovery.Advertise(s.name, ttl)
 }
 
 // Withdraw ends the service here, and tells the peers. Calls that run go on.
@@ -202,6 +202,9 @@ func (n *Node) route(in *link.Inbound) (rpc.Handler, error) {
 		}
 	}
 	n.mark("called after it was gone")
+	if n.isDraining() { // trying another provider is free then
+		return nil, errDraining()
+	}
 	return nil, fault.New("serve", fault.NotFound, "%s is not provided here", in.Name)
 }
 
@@ -272,6 +275,9 @@ func (c *clientControl) owner() registry.Owner {
 
 func (c *clientControl) advertise(name string, version uint64, ttl time.Duration) error {
 	n := c.n
+	if n.isDraining() {
+		return errDraining()
+	}
 	if cur, ok := n.clients.Get(c.s.ID); !ok || cur != c.s {
 		return fault.New("node.Advertise", fault.Superseded, "a newer session of this client is attached")
 	}

@@ -6,8 +6,10 @@ import (
 
 	"github.com/maculamesh/macula/node/clients"
 	"github.com/maculamesh/macula/node/discovery"
+	"github.com/maculamesh/macula/node/histogram"
 	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/node/ledger"
+	"github.com/maculamesh/macula/node/link"
 	"github.com/maculamesh/macula/node/pool"
 	"github.com/maculamesh/macula/node/registry"
 	"github.com/maculamesh/macula/node/rpc"
@@ -32,6 +34,12 @@ type Status struct {
 	Ledger    ledger.Stats
 	Leases    int // of the ledger
 	Services  int // advertised by this process and renewed by it
+
+	Handshakes   HandshakeCounts
+	Links        link.TotalCounts // of all connections, those that have ended included
+	Audits       AuditCounts
+	CallTimes    histogram.Snapshot // from a call to its result
+	HandlerTimes histogram.Snapshot // from the arrival of a call to the end of its answer
 }
 
 // Status returns the books of every part. The parts are read one after the
@@ -42,12 +50,14 @@ func (n *Node) Status() Status {
 		Pool: n.pool.Stats(), Clients: n.clients.Stats(), Registry: n.registry.Stats(),
 		Server: n.server.Counts(), Caller: n.caller.Counts(), Discovery: n.discovery.Stats(),
 		Transport: n.deps.Transport.Stats(), Ledger: n.ledger.Stats(),
-		Uptime: n.r.Now().Sub(n.started),
+		Uptime: n.r.Now().Sub(n.started), Handshakes: n.door.totals(), Links: n.calls.Counts(),
+		CallTimes: n.caller.Times(), HandlerTimes: n.server.Times(),
 	}
 	s.Leases, s.Services = s.Ledger.Leases, n.services.Len()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s.Addr, s.Draining, s.Cleanup = n.addr, n.draining, n.cleanup
+	s.Audits = n.audits
 	return s
 }
 
@@ -107,24 +117,13 @@ func (n *Node) Services() []ServiceInfo {
 	return out
 }
 
-// MaxConns is how many connections the transport may have open at any moment:
-// those admitted, those on their way in or out, and as many sessions again as
-// were superseded and are not closed yet.
-func (n *Node) MaxConns() int {
-	p := n.cfg.Pool
-	return p.Cap + p.Dials + p.Waiting + p.Closing + 2*n.cfg.Handshakes + n.cfg.Clients.Limit
-}
-
 // Check compares every table with its limit in constant time. It may be
 // called after every event of a simulation.
 func (n *Node) Check() error {
-	for _, err := range []error{n.pool.Check(), n.clients.Check(), n.registry.Check()} {
+	for _, err := range []error{n.pool.Check(), n.clients.Check(), n.registry.Check(), n.server.Check()} {
 		if err != nil {
 			return err
 		}
-	}
-	if s := n.server.Counts(); s.Running > n.server.Limit() {
-		return fmt.Errorf("rpc: %d handlers run, the limit is %d", s.Running, n.server.Limit())
 	}
 	if t := n.deps.Transport.Stats(); t.Conns > n.MaxConns() {
 		return fmt.Errorf("transport: %d connections are open, the limit is %d", t.Conns, n.MaxConns())
@@ -154,7 +153,7 @@ func (n *Node) Audit() error {
 		}
 	}
 	now := n.registry.Now()
-	if next := n.registry.NextExpiry(); next.Add(n.cfg.CleanupInterval + auditSlack).Reached(now) {
+	if next := n.registry.NextExpiry(); next.Add(n.acting().CleanupInterval + auditSlack).Reached(now) {
 		return fmt.Errorf("registry: an entry has expired %v ago and is still held", now.Sub(next))
 	}
 	for _, audit := range []func() error{n.discovery.Audit, n.caller.Audit, n.services.Audit} {

@@ -20,10 +20,12 @@ func drainsSystem() *scenario.System {
 		Shows: "nodes that are told to close while there is much to do",
 		Params: []scenario.Param{
 			{Name: "clients", Default: "12", Least: "2", Doc: "clients that move from one gateway to another; together they are as many as each of the two may have"},
+			{Name: "rounds", Default: "6", Least: "1", Doc: "how often a node closes"},
 			{Name: "calls", Default: "6", Least: "1", Doc: "calls of each kind that are open when a node closes"},
 		},
 		Requests: []plan.Verb{
 			act("clients-move", "one of two gateways closes and its clients move to the other, and then all of them move back"),
+			act("any-moment", "a node closes rounds= times, each time at another moment of what it does"),
 			act("never-ends", "a node closes that has calls, bodies and handshakes open that would never end by themselves"),
 		},
 		Open: func(s *scenario.Stage) *scenario.Subject {
@@ -31,6 +33,7 @@ func drainsSystem() *scenario.System {
 			return acts(map[string]func(){
 				"clients-move": func() { clientsMove(s) },
 				"never-ends":   func() { neverEnds(s) },
+				"any-moment":   func() { anyMoment(s) },
 			})
 		},
 	}
@@ -183,6 +186,7 @@ func neverEnds(s *scenario.Stage) {
 	for _, c := range callers {
 		c.Wait()
 	}
+	s.Sleep(hop) // what hears of the end at the others has to run yet
 	rest := n.place.Leaks()
 	s.Check(len(rest) == 0, propGone, "%d are left, first: %v", len(rest), rest[:min(len(rest), 3)])
 	s.Factf("closed in %v with %d streams open", took, streams)

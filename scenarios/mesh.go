@@ -12,6 +12,7 @@ import (
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
+	"github.com/maculamesh/macula/node/pressure"
 	"github.com/maculamesh/macula/sim/scenario"
 	"github.com/maculamesh/macula/transport"
 )
@@ -39,6 +40,8 @@ type member struct {
 	id      transport.PeerID
 	cfg     node.Config
 	tcfg    transport.Config
+	load    func() pressure.Sample // of memory and time; nil is none
+	most    int                    // connections that the node may have had, before its limits were lowered too
 	node    *node.Node
 	serve   *scenario.Job
 }
@@ -126,12 +129,12 @@ func (m *member) start() {
 	logs := &logBook{}
 	n, err := node.New(m.cfg, node.Deps{
 		Runtime: m.place.Runtime(), Transport: m.place.Transport(m.id, m.tcfg), ID: m.id,
-		Log: logs.of(m.place.Logger()), Mark: m.s.Mark,
+		Log: logs.of(m.place.Logger()), Mark: m.s.Mark, Load: m.load,
 	})
 	if !m.s.Check(err == nil, "a node can be built", "%v", err) {
 		return
 	}
-	m.node = n
+	m.node, m.most = n, max(m.most, n.MaxConns())
 	m.place.Always(propLimits, n.Check)
 	if m.watched {
 		m.watch(n)
@@ -165,12 +168,21 @@ func (m *member) watch(n *node.Node) {
 	// after every event.
 	m.s.Recount(propHere, func() error {
 		here, _, _ := m.place.PeakConns()
-		return m.within(n, here)
+		return m.peaked(n, here)
 	})
 	m.s.Recount(propThere, func() error {
 		_, there, _ := m.place.PeakConns()
-		return m.within(n, there)
+		return m.peaked(n, there)
 	})
+}
+
+// peaked says when a node has had more connections than it ever might.
+func (m *member) peaked(n *node.Node, conns int) error {
+	m.most = max(m.most, n.MaxConns())
+	if m.node == n && conns > m.most {
+		return fmt.Errorf("%s: %d, the limit is %d", m.place.Name(), conns, m.most)
+	}
+	return nil
 }
 
 // within says when a node has more connections than it may.

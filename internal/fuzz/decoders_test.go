@@ -151,6 +151,7 @@ var targets = map[string]string{
 	"node/wire.ParseAnswer":                           "FuzzAnswer",
 	"node/wire.ParseCall":                             "FuzzCall",
 	"node/wire.ParseCancel":                           "FuzzCancel",
+	"node/wire.ParseElsewhere":                        "FuzzElsewhere",
 	"node/wire.ParseError":                            "FuzzError",
 	"node/wire.ParseGoAway":                           "FuzzGoAway",
 	"node/wire.ParseGoAwayAck":                        "FuzzGoAwayAck",

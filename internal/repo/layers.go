@@ -70,7 +70,7 @@ var layers = []layer{
 	// under node that is not named here is of the shell.
 	{"leaves", simvet.Patterns{
 		"node/backoff", "node/bounded", "node/dedup", "node/fault", "node/ident", "node/ident/keyfile",
-		"node/invariant", "node/kad", "node/ledger", "node/wire",
+		"node/histogram", "node/invariant", "node/kad", "node/ledger", "node/pressure", "node/wire",
 	},
 		[]string{"transport", "mono"}},
 	{"shell", simvet.Patterns{"node/..."},

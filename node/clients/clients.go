@@ -39,6 +39,7 @@ type Session[C any] struct {
 	Ref  bounded.Ref // the session: unique for the life of the table
 	Conn C
 
+	shed  bool          // out because of a lower limit; its connection is not closed yet
 	turns *backoff.Rate // of the id: how often a newer session took over lately; nil as long as none has
 }
 
@@ -48,9 +49,11 @@ type Table[C any] struct {
 	r   rt.Runtime
 	cfg Config
 
-	mu     rt.Mutex
-	byID   *bounded.Map[transport.PeerID, *Session[C]]
-	counts Counts
+	mu       rt.Mutex
+	byID     *bounded.Map[transport.PeerID, *Session[C]]
+	admit    int // newcomers are refused from so many on; the limit or fewer
+	shedding int // sessions that were shed and are not closed yet
+	counts   Counts
 }
 
 // Counts are the totals of a table.
@@ -60,13 +63,16 @@ type Counts struct {
 	Superseded uint64
 	Disputed   uint64 // takeovers that were refused because the older session is alive
 	Left       uint64
-	Peak       int // most attached at a time
+	Shed       uint64 // told to go because the limit was lowered
+
+	RefusedPressure uint64 // of the refused ones: there was a place, but the node was short of memory
+	Peak            int    // most attached at a time
 }
 
 // New returns an empty table.
 func New[C any](r rt.Runtime, cfg Config) *Table[C] {
 	cfg = cfg.WithDefaults()
-	return &Table[C]{r: r, cfg: cfg, mu: rt.NewMutex(r), byID: bounded.NewMap[transport.PeerID, *Session[C]]("clients", cfg.Limit)}
+	return &Table[C]{r: r, cfg: cfg, mu: rt.NewMutex(r), admit: cfg.Limit, byID: bounded.NewMap[transport.PeerID, *Session[C]]("clients", cfg.Limit)}
 }
 
 // Admit attaches a client. An older session of the same id is superseded in
@@ -88,25 +94,24 @@ func (t *Table[C]) Admit(id transport.PeerID, c C, dead *Session[C]) (s, older *
 			return nil, older, &fault.Error{Op: "clients.Admit", Kind: fault.Superseded, Detail: "another session of this id is alive, and they take turns: two machines have the key", RetryAfter: wait}
 		}
 	}
-	s.Ref, err = t.byID.Put(id, s, 0)
-	if err == nil {
-		t.counts.Admitted++
-		t.counts.Peak = max(t.counts.Peak, t.byID.Len())
-		if older != nil {
-			t.counts.Superseded++
-			if s.turns = older.turns; s.turns == nil {
-				s.turns = backoff.NewRate(t.cfg.Takeovers, time.Minute)
-			}
-			s.turns.Note(now)
+	if older == nil {
+		if refused := t.refusal(); refused != nil {
+			t.mu.Unlock()
+			refused.RetryAfter = t.RetryAfter()
+			return nil, nil, refused
 		}
-	} else {
-		t.counts.Refused++
+	}
+	s.Ref, _ = t.byID.Put(id, s, 0) // there is room, or it takes the place of the older one
+	t.counts.Admitted++
+	t.counts.Peak = max(t.counts.Peak, t.byID.Len())
+	if older != nil {
+		t.counts.Superseded++
+		if s.turns = older.turns; s.turns == nil {
+			s.turns = backoff.NewRate(t.cfg.Takeovers, time.Minute)
+		}
+		s.turns.Note(now)
 	}
 	t.mu.Unlock()
-	if err != nil {
-		jitter := time.Duration(t.r.Rand("clients/retry").Int64N(int64(t.cfg.RetryAfter)))
-		return nil, nil, &fault.Error{Op: "clients.Admit", Kind: fault.Overload, Detail: fmt.Sprintf("all %d places are taken", t.cfg.Limit), RetryAfter: t.cfg.RetryAfter + jitter}
-	}
 	return s, older, nil
 }
 
@@ -117,11 +122,15 @@ func (t *Table[C]) Disputed() {
 	t.mu.Unlock()
 }
 
-// Remove detaches a session and reports whether it was attached: a superseded
-// one is not.
+// Remove detaches a session and reports whether it was attached: one that was
+// superseded or shed is not.
 func (t *Table[C]) Remove(s *Session[C]) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if s.shed {
+		s.shed = false
+		t.shedding--
+	}
 	if _, ok := t.byID.Delete(s.ID, s.Ref); !ok {
 		return false
 	}
@@ -151,6 +160,8 @@ func (t *Table[C]) Sessions() []*Session[C] {
 // Stats is what a table holds.
 type Stats struct {
 	Limit, Attached int
+	Admission       int // newcomers are refused from so many on: the limit, or fewer while the node is short of memory
+	Shedding        int // sessions over a limit that was lowered, whose connections are not closed yet
 	Counts
 }
 
@@ -158,7 +169,7 @@ type Stats struct {
 func (t *Table[C]) Stats() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return Stats{Limit: t.byID.Cap(), Attached: t.byID.Len(), Counts: t.counts}
+	return Stats{Limit: t.byID.Cap(), Attached: t.byID.Len(), Admission: t.admit, Shedding: t.shedding, Counts: t.counts}
 }
 
 // Check compares the books with the limit in constant time.

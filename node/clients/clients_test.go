@@ -29,6 +29,8 @@ func newTable(cfg clients.Config) (*sim.World, *clients.Table[int]) {
 type machine struct {
 	table  *clients.Table[int]
 	limit  int
+	admit  int        // newcomers are refused from so many on
+	leave  []*session // shed, and not closed yet
 	retry  time.Duration
 	live   []*session
 	gone   []*session
@@ -58,8 +60,11 @@ func (x *machine) Admit(t *rapid.T) {
 		}
 		return
 	}
-	if i < 0 && len(x.live) == x.limit {
+	if i < 0 && len(x.live) >= x.admit {
 		x.counts.Refused++
+		if len(x.live) < x.limit {
+			x.counts.RefusedPressure++
+		}
 		after := fault.RetryAfter(err)
 		if s != nil || older != nil || !errors.Is(err, fault.Overload) || after < x.retry || after >= 2*x.retry {
 			t.Fatalf("one over the limit: %v, %v, %v, want Overload with a retry-after", s, older, err)
@@ -102,6 +107,55 @@ func (x *machine) Remove(t *rapid.T) {
 	x.gone = append(x.gone, s)
 }
 
+// SetLimit lowers or raises the limit: some are named, in an order of their
+// own, and the others leave from the youngest on.
+func (x *machine) SetLimit(t *rapid.T) {
+	x.limit = rapid.IntRange(1, 5).Draw(t, "limit")
+	x.admit = x.limit
+	named := rapid.Permutation(x.live).Draw(t, "order")
+	named = named[:rapid.IntRange(0, len(named)).Draw(t, "named")]
+	var want []*session
+	next := func(s *session) {
+		if len(x.live) > x.limit {
+			x.live = slices.DeleteFunc(x.live, func(o *session) bool { return o == s })
+			want = append(want, s)
+		}
+	}
+	for _, s := range append(slices.Clone(named), x.gone...) { // somebody who has left meanwhile is nobody
+		if slices.Contains(x.live, s) {
+			next(s)
+		}
+	}
+	for len(x.live) > x.limit {
+		next(x.live[len(x.live)-1])
+	}
+	got := x.table.SetLimit(x.limit, append(slices.Clone(named), x.gone...))
+	if !slices.Equal(got, want) {
+		t.Fatalf("%v were shed, want %v", got, want)
+	}
+	x.leave = append(x.leave, got...)
+	x.counts.Shed += uint64(len(got))
+}
+
+// Closed is the end of a connection that was shed.
+func (x *machine) Closed(t *rapid.T) {
+	if len(x.leave) == 0 {
+		t.Skip("nobody was shed")
+	}
+	s := x.leave[0]
+	x.leave = x.leave[1:]
+	if x.table.Remove(s) {
+		t.Fatal("a session that was shed was still attached")
+	}
+	x.gone = append(x.gone, s)
+}
+
+func (x *machine) SetAdmission(t *rapid.T) {
+	n := rapid.IntRange(0, 6).Draw(t, "admission")
+	x.admit = min(n, x.limit)
+	x.table.SetAdmission(n)
+}
+
 // RemoveLate ends a session that is not attached any more.
 func (x *machine) RemoveLate(t *rapid.T) {
 	if len(x.gone) == 0 {
@@ -126,7 +180,7 @@ func (x *machine) Check(t *rapid.T) {
 			t.Fatalf("Get(%d): %+v, %v", n, got, ok)
 		}
 	}
-	if got, want := x.table.Stats(), (clients.Stats{Limit: x.limit, Attached: len(x.live), Counts: x.counts}); got != want {
+	if got, want := x.table.Stats(), (clients.Stats{Limit: x.limit, Attached: len(x.live), Admission: x.admit, Shedding: len(x.leave), Counts: x.counts}); got != want {
 		t.Fatalf("%+v, want %+v", got, want)
 	}
 }
@@ -136,9 +190,10 @@ func TestATableIsWhatAListOfSessionsWouldBe(t *testing.T) {
 		x := &machine{limit: rapid.IntRange(1, 5).Draw(t, "limit"), retry: time.Second, most: rapid.IntRange(1, 4).Draw(t, "takeovers"), turns: map[transport.PeerID]int{}}
 		w, table := newTable(clients.Config{Limit: x.limit, RetryAfter: x.retry, Takeovers: x.most})
 		defer w.Close()
-		x.table = table
+		x.table, x.admit = table, x.limit
 		t.Repeat(map[string]func(*rapid.T){
 			"": x.Check, "admit": x.Admit, "admit again": x.Admit, "remove": x.Remove, "remove late": x.RemoveLate,
+			"set limit": x.SetLimit, "set admission": x.SetAdmission, "closed": x.Closed,
 		})
 	})
 }

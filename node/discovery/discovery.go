@@ -12,6 +12,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/maculamesh/macula/node/bounded"
 	"github.com/maculamesh/macula/node/wire"
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/transport"
@@ -48,9 +49,12 @@ type Discovery interface {
 	Down(l Link)
 	// Frame handles what a peer says; handled is false for kinds of others.
 	Frame(l Link, kind byte, payload []byte) (handled bool, err error)
+	// Raise lets as many connected peers be told, if that is more than before.
+	Raise(peers int)
 	// Tick renews and forgets; called now and then.
 	Tick()
 	Stats() Stats
+	Tables() []bounded.Stats // the books of its tables
 	Audit() error
 	Close()
 }

@@ -214,6 +214,14 @@ func (d *Told) Down(l Link) {
 	}
 }
 
+// Raise implements Discovery. It never lowers: peers beyond a lower limit may
+// still be on their way out.
+func (d *Told) Raise(peers int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.peers.SetCap(max(peers, d.peers.Cap()))
+}
+
 // Tick implements Discovery: it renews what is provided and forgets what was
 // withdrawn long ago.
 func (d *Told) Tick() {
@@ -303,6 +311,13 @@ func (d *Told) Stats() Stats {
 	s := d.stats
 	s.Names, s.Peers, s.Asks = d.names.Len(), d.peers.Len(), d.asks.Len()
 	return s
+}
+
+// Tables implements Discovery.
+func (d *Told) Tables() []bounded.Stats {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return []bounded.Stats{d.names.Stats(), d.peers.Stats(), d.asks.Stats()}
 }
 
 // Audit implements Discovery.

@@ -34,9 +34,12 @@ const (
 	Version       Kind = 15 // no protocol version in common
 	Invalid       Kind = 16 // the request itself is malformed
 	Application   Kind = 17 // the handler returned an error of its own
+
+	// Kinds is how many there are. What came from elsewhere may be above.
+	Kinds = 18
 )
 
-var names = [...]string{
+var names = [Kinds]string{
 	"other", "internal", "overload", "not found", "deadline", "cancelled", "caller gone",
 	"unauthorized", "realm mismatch", "too large", "draining", "hop limit", "unreachable",
 	"protocol", "superseded", "version", "invalid", "application",

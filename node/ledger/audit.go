@@ -1,6 +1,10 @@
 package ledger
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // Usage is what one scope holds of one class.
 type Usage struct {
@@ -83,6 +87,37 @@ func (l *Ledger) Peers(max int) []ScopeUsage {
 	return out
 }
 
+// Most returns the peers that hold the most bytes, up to max of them, the
+// largest first; of equal ones the one with more leases, then the one with the
+// older lease. It goes through all leases.
+func (l *Ledger) Most(max int) []ScopeUsage {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []*account
+	seen := map[*account]bool{} // bound: those with a lease, as l.peers
+	for r := l.oldest; r != nil; r = r.next {
+		if a := r.peer; !seen[a] {
+			seen[a] = true
+			all = append(all, a)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *account) int {
+		return cmp.Or(cmp.Compare(b.bytes(), a.bytes()), cmp.Compare(b.leases, a.leases))
+	})
+	var out []ScopeUsage
+	for _, a := range all[:min(max, len(all))] {
+		out = append(out, ScopeUsage{Scope: a.scope, Leases: a.leases, Usage: a.usage()})
+	}
+	return out
+}
+
+func (a *account) bytes() (sum int64) {
+	for _, u := range a.held {
+		sum += u.bytes
+	}
+	return sum
+}
+
 // Oldest returns up to max live leases, the oldest first: what is found there
 // after a shutdown was not given back.
 func (l *Ledger) Oldest(max int) []Held {
@@ -115,12 +150,43 @@ func (a *account) usage() []Usage {
 func (l *Ledger) Audit() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sums := map[*account]*account{l.node: {}}
-	var order []*account // in which the recount met them
+	sums, order, err := l.recount()
+	if err != nil {
+		return err
+	}
+	for _, a := range append(order, l.node) {
+		if err := l.compare(a, sums[a]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Drift is how many accounts differ from the leases that are charged to them:
+// zero, or it is a bug. It takes time in proportion to the leases.
+func (l *Ledger) Drift() (wrong int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sums, order, err := l.recount()
+	if err != nil {
+		return 1
+	}
+	for _, a := range append(order, l.node) {
+		if l.compare(a, sums[a]) != nil {
+			wrong++
+		}
+	}
+	return wrong
+}
+
+// recount adds up the leases of every account, and returns the accounts but
+// the node's in the order in which it met them.
+func (l *Ledger) recount() (sums map[*account]*account, order []*account, err error) {
+	sums = map[*account]*account{l.node: {}}
 	var prev *record
 	for r := l.oldest; r != nil; prev, r = r, r.next {
 		if r.prev != prev || r.peer == nil || l.peers[r.peer.scope] != r.peer || l.realms[r.peer.scope.Realm] != r.peer.above {
-			return fmt.Errorf("ledger: the lease of a %s is charged to an account that is not there", r.name)
+			return nil, nil, fmt.Errorf("ledger: the lease of a %s is charged to an account that is not there", r.name)
 		}
 		for a := r.peer; a != nil; a = a.above {
 			if sums[a] == nil {
@@ -131,17 +197,12 @@ func (l *Ledger) Audit() error {
 		}
 	}
 	if prev != l.newest {
-		return fmt.Errorf("ledger: the list of the leases ends elsewhere")
+		return nil, nil, fmt.Errorf("ledger: the list of the leases ends elsewhere")
 	}
 	if have, want := len(l.realms)+len(l.peers), len(order); have != want {
-		return fmt.Errorf("ledger: %d accounts, %d of them with a lease", have, want)
+		return nil, nil, fmt.Errorf("ledger: %d accounts, %d of them with a lease", have, want)
 	}
-	for _, a := range append(order, l.node) {
-		if err := l.compare(a, sums[a]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return sums, order, nil
 }
 
 func (l *Ledger) compare(a, sum *account) error {

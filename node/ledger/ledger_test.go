@@ -276,6 +276,28 @@ func TestWhatIsHeldCanBeListedTheOldestFirst(t *testing.T) {
 	}
 }
 
+func TestThoseThatHoldTheMostAreListedFirst(t *testing.T) {
+	l := ledger.New(ledger.Config{})
+	var scopes []ledger.Scope
+	for i := range 4 {
+		scopes = append(scopes, l.Scope("realm", transport.PeerID{byte(i)}))
+	}
+	for _, i := range []int{0, 1, 2, 3, 0, 1} { // two leases of 1 byte, two of 1, one of 9, one of 2
+		l.Acquire(scopes[i], "call", ledger.Claim{Class: ledger.Call, Count: 1, Bytes: []int64{1, 1, 9, 2}[i]})
+	}
+	l.Acquire(scopes[1], "stream", ledger.Claim{Class: ledger.Stream, Count: 1})
+	var order []byte
+	for _, u := range l.Most(10) {
+		order = append(order, u.Scope.Peer[0])
+	}
+	if want := []byte{2, 1, 0, 3}; !slices.Equal(order, want) {
+		t.Fatalf("the order is %v, want %v", order, want)
+	}
+	if top := l.Most(1); len(top) != 1 || top[0].Leases != 1 || top[0].Usage[ledger.Call].Bytes != 9 {
+		t.Fatalf("the first: %+v", top)
+	}
+}
+
 func TestConfigurationsWithoutSenseAreRefused(t *testing.T) {
 	for name, cfg := range map[string]ledger.Config{
 		"a negative count": {Peer: ledger.Limits{Call: ledger.Limit{Count: -1}}},

@@ -25,12 +25,16 @@ type Request struct {
 // pending is a call of ours that is not complete. Whoever takes it out of the
 // table completes it: reply, error, caller or the link's end, exactly one.
 type pending struct {
-	id    uint64
-	until mono.Time // the caller's deadline
-	wake  rt.Parker
-	abort context.CancelCauseFunc // of a call on its own stream; nil on the shared one
-	body  []byte
-	err   error
+	id     uint64
+	name   string
+	caller transport.PeerID
+	bytes  int // of the request
+	begun  mono.Time
+	until  mono.Time // the caller's deadline
+	wake   rt.Parker
+	abort  context.CancelCauseFunc // of a call on its own stream; nil on the shared one
+	body   []byte
+	err    error
 }
 
 // Call asks the peer and waits for the answer. ctx must have a deadline; its
@@ -51,7 +55,7 @@ func (l *Link) Call(ctx context.Context, req *Request) ([]byte, error) {
 	if len(req.Body) > l.cfg.SmallBody {
 		return l.callLarge(ctx, req, budget)
 	}
-	p, err := l.register(budget, nil)
+	p, err := l.register(req, budget, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +89,7 @@ func (l *Link) await(ctx context.Context, p *pending) ([]byte, error) {
 	l.mu.Lock()
 	l.counts.Cancelled++
 	l.mu.Unlock()
+	l.deps.Totals.cancelled.Add(1)
 	if buf, ok := l.calls.beginNow(); ok {
 		l.calls.end(wire.AppendCancel(buf, p.id, kind))
 	}
@@ -103,8 +108,8 @@ const maxSpare = 64
 
 // register makes a call with an id and a place in the table, or says why there
 // is none.
-func (l *Link) register(budget time.Duration, abort context.CancelCauseFunc) (*pending, error) {
-	until := l.r.Now().Add(budget)
+func (l *Link) register(req *Request, budget time.Duration, abort context.CancelCauseFunc) (*pending, error) {
+	now := l.r.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -121,19 +126,25 @@ func (l *Link) register(budget time.Duration, abort context.CancelCauseFunc) (*p
 	} else {
 		p = &pending{wake: l.r.NewParker()}
 	}
-	p.id, p.until, p.abort = l.nextID+1, until, abort
+	p.id, p.begun, p.until, p.abort = l.nextID+1, now, now.Add(budget), abort
+	p.name, p.bytes, p.caller = req.Name, len(req.Body), l.cfg.Self
+	if req.Forwarded {
+		p.caller = req.Caller
+	}
 	if _, err := l.pending.Put(p.id, p, 0); err != nil {
+		l.deps.Totals.refusedOut.Add(1)
 		return nil, fault.New("link.Call", fault.Overload, "%d calls to the peer are in flight, its limit", l.pending.Len())
 	}
 	l.nextID++
 	l.counts.Calls++
+	l.deps.Totals.out.more()
 	return p, nil
 }
 
 // recycle keeps a call that is over for the next one. Nobody else knows it any
 // more: who took it out of the table has woken its caller, or was the caller.
 func (l *Link) recycle(p *pending) {
-	p.body, p.err, p.abort = nil, nil, nil
+	p.name, p.body, p.err, p.abort = "", nil, nil, nil
 	l.mu.Lock()
 	if len(l.spare) < maxSpare {
 		l.spare = append(l.spare, p)
@@ -150,6 +161,7 @@ func (l *Link) take(id uint64) *pending {
 	if !ok {
 		return nil
 	}
+	l.deps.Totals.out.less(1)
 	l.checkQuiet()
 	return p
 }
@@ -161,6 +173,7 @@ func (l *Link) complete(id uint64, body []byte, err error) {
 		l.mu.Lock()
 		l.counts.Late++
 		l.mu.Unlock()
+		l.deps.Totals.late.Add(1)
 		return
 	}
 	p.finish(body, err)
@@ -191,6 +204,7 @@ func (l *Link) failPending(above uint64, err error, executed bool) int {
 			}
 		}
 	}
+	l.deps.Totals.out.less(len(failed))
 	l.checkQuiet()
 	l.mu.Unlock()
 	for _, p := range failed {

@@ -50,6 +50,7 @@ type Deps struct {
 	Log     *slog.Logger
 	Server  Server       // answers the peer's calls
 	Buffers *Buffers     // shared by all links; nil makes one for each
+	Totals  *Totals      // counted by all links; nil makes one for each
 	Mark    func(string) // told when something rare happened, so that tests know that it did; may be nil
 }
 

@@ -23,6 +23,7 @@ func (l *Link) GoAway(why fault.Kind, retryAfter, deadline time.Duration) {
 	last := l.lastSeen
 	l.checkQuiet()
 	l.mu.Unlock()
+	l.going.Fire()
 	l.group.Go("link/goaway", func() { l.leave(why, retryAfter, deadline, last) })
 }
 
@@ -75,6 +76,7 @@ func (l *Link) onGoAway(g wire.GoAway) {
 	l.told = true
 	l.checkQuiet()
 	l.mu.Unlock()
+	l.going.Fire()
 	if !first {
 		return
 	}
@@ -97,6 +99,14 @@ func (l *Link) Leaving() bool {
 	defer l.mu.Unlock()
 	return l.away || l.told || l.dead != nil
 }
+
+// Going fires when either side has asked the other to stop using the link. It
+// need not when the link just ends.
+func (l *Link) Going() *rt.Event { return l.going }
+
+// Greeted reports whether the peer may hear of us: of an accepted link, whether
+// it was welcomed or refused.
+func (l *Link) Greeted() bool { return l.greeted.Fired() }
 
 // checkQuiet fires quiet when the last call of ours is over after a GOAWAY.
 // Called with the lock held.

@@ -24,13 +24,19 @@ type Inbound struct {
 	Hops       uint8
 
 	id       uint64
+	begun    mono.Time
 	deadline mono.Time
+	bytes    int // of the body
 	lease    ledger.Lease
 	used     bool
+	counted  bool             // it was taken into the table
 	out      *writer          // where the answer goes
 	own      transport.Stream // the call's own stream, or nil
 	answered *rt.Event        // of a call with a stream of its own
 }
+
+// Begun is when the call arrived.
+func (in *Inbound) Begun() mono.Time { return in.begun }
 
 // serveCalls reads the peer's calls from its shared stream. It never waits
 // for anything but the next frame.
@@ -97,7 +103,8 @@ func (l *Link) onCall(w *writer, own transport.Stream, c *wire.Call) error {
 // admit takes what a call needs: a place in the table, a lease, and the link
 // itself, so that it is not evicted meanwhile.
 func (l *Link) admit(w *writer, own transport.Stream, c *wire.Call) (*Inbound, error) {
-	in := &Inbound{callContext: callContext{link: l}, Link: l, id: c.ID, deadline: l.r.Now().Add(c.Budget), out: w, own: own, Hops: c.Hops, Caller: l.Peer(), Idempotent: c.Flags&wire.FlagIdempotent != 0}
+	now := l.r.Now()
+	in := &Inbound{callContext: callContext{link: l}, Link: l, Name: c.Name, bytes: len(c.Body), id: c.ID, begun: now, deadline: now.Add(c.Budget), out: w, own: own, Hops: c.Hops, Caller: l.Peer(), Idempotent: c.Flags&wire.FlagIdempotent != 0}
 	if forwarded := c.Flags&wire.FlagForwarded != 0; forwarded || c.Hops > 0 {
 		if !l.vouches() {
 			return in, fault.New("serve", fault.Unauthorized, "only a node may pass on the calls of others")
@@ -124,7 +131,6 @@ func (l *Link) admit(w *writer, own transport.Stream, c *wire.Call) (*Inbound, e
 			return in, fault.New("serve", fault.Draining, "the link is being evicted")
 		}
 	}
-	in.Name = c.Name
 	in.Body = append([]byte{}, c.Body...)
 	return in, nil
 }
@@ -151,11 +157,14 @@ func (l *Link) enter(in *Inbound) error {
 		return fault.New("serve", fault.Protocol, "call id %d is in use", in.id)
 	}
 	if _, err := l.inbound.Put(in.id, in, in.deadline); err != nil {
+		l.deps.Totals.refusedIn.Add(1)
 		return &fault.Error{Op: "serve", Kind: fault.Overload, Detail: "too many calls of this peer are in flight", RetryAfter: overloadRetry}
 	}
 	l.watchDeadline(in)
 	l.lastSeen = max(l.lastSeen, in.id)
 	l.counts.Served++
+	in.counted = true
+	l.deps.Totals.in.more()
 	return nil
 }
 
@@ -168,6 +177,7 @@ func (in *Inbound) Answer(body []byte, err error, executed bool) {
 		l.mu.Lock()
 		l.counts.Gone++
 		l.mu.Unlock()
+		l.deps.Totals.gone.Add(1)
 		if in.own != nil { // nor for the end of the stream, which its caller may leave as it is
 			in.own.CancelWrite(codeCancelled)
 			in.own.CancelRead(codeCancelled)
@@ -184,6 +194,9 @@ func (l *Link) release(in *Inbound) {
 	l.inbound.DeleteAny(in.id)
 	usage := l.usage
 	l.mu.Unlock()
+	if in.counted {
+		l.deps.Totals.in.less(1)
+	}
 	in.end(l.answered)
 	if in.used {
 		usage.Done()

@@ -13,6 +13,7 @@ import (
 	"context"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/maculamesh/macula/mono"
 	"github.com/maculamesh/macula/node/bounded"
@@ -70,6 +71,7 @@ type Link struct {
 	greeted *rt.Event     // the peer may hear of us: of an accepted link after the welcome
 	acked   *rt.Event     // the peer has acknowledged our GOAWAY
 	quiet   *rt.Event     // after a GOAWAY in either direction: no call of ours is left
+	going   *rt.Event     // a GOAWAY in either direction
 	ended   *rt.Event     // Run is over, or the link never ran
 
 	mu       rt.Mutex
@@ -83,9 +85,10 @@ type Link struct {
 	answers  *writer // of the peer's shared stream, once it has opened it
 	pending  *bounded.Map[uint64, *pending]
 	inbound  *bounded.Map[uint64, *Inbound]
-	pings    uint64    // sent
-	ponged   uint64    // the highest one answered
-	pong     *rt.Event // fires at the next answer, and at the end of the link
+	halves   *bounded.Map[transport.Stream, mono.Time] // those that wait for the peer to end its half, since when
+	pings    uint64                                    // sent
+	ponged   uint64                                    // the highest one answered
+	pong     *rt.Event                                 // fires at the next answer, and at the end of the link
 	counts   Counts
 
 	expiry    rt.Timer  // for the earliest deadline of a call of the peer
@@ -108,15 +111,19 @@ func newLink(d Deps, cfg Config, conn transport.Conn, dialled bool) *Link {
 	if d.Buffers == nil {
 		d.Buffers = &Buffers{}
 	}
+	if d.Totals == nil {
+		d.Totals = &Totals{}
+	}
 	l := &Link{
 		r: r, cfg: cfg, deps: d, conn: conn, dialled: dialled,
 		log:     d.Log.With("peer", shortID(conn.Peer())),
 		scope:   d.Ledger.Scope(cfg.Realm, conn.Peer()),
 		group:   rt.NewGroup(r),
-		greeted: rt.NewEvent(r), acked: rt.NewEvent(r), quiet: rt.NewEvent(r), ended: rt.NewEvent(r),
+		greeted: rt.NewEvent(r), acked: rt.NewEvent(r), quiet: rt.NewEvent(r), going: rt.NewEvent(r), ended: rt.NewEvent(r),
 		pong: rt.NewEvent(r), mu: rt.NewMutex(r),
 		answered: &callState{cause: context.Canceled},
 		inbound:  bounded.NewMap[uint64, *Inbound]("calls in", cfg.MaxCalls),
+		halves:   bounded.NewMap[transport.Stream, mono.Time]("half-closed streams", maxHalves),
 	}
 	l.ctx, l.cancel = r.WithCancelCause(conn.Context())
 	l.calls = newWriter(l, nil)
@@ -286,6 +293,10 @@ func (l *Link) cause() error {
 	defer l.mu.Unlock()
 	return l.dead
 }
+
+// RetryAfter is what the end of the link said of when to come back, whichever
+// side ended it; 0 when it said nothing, or has not ended.
+func (l *Link) RetryAfter() time.Duration { return fault.RetryAfter(endFault(l.cause())) }
 
 // finish is the end of a link, in this order: no new frame, no pending call,
 // no task.

@@ -50,6 +50,7 @@ func (l *Link) acceptStreams() {
 
 // serveStream reads the type of a stream and serves it to its end.
 func (l *Link) serveStream(s transport.Stream) {
+	defer l.whole(s)
 	s.SetReadDeadline(l.r.Now().Add(l.cfg.FirstByte))
 	first := make([]byte, 1)
 	if _, err := io.ReadFull(s, first); err != nil {
@@ -81,7 +82,7 @@ func (l *Link) serveStream(s transport.Stream) {
 func (l *Link) callLarge(ctx context.Context, req *Request, budget time.Duration) ([]byte, error) {
 	own, cancel := l.r.WithCancelCause(ctx)
 	defer cancel(nil)
-	p, err := l.register(budget, cancel)
+	p, err := l.register(req, budget, cancel)
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +108,7 @@ func (l *Link) callLarge(ctx context.Context, req *Request, budget time.Duration
 		l.mu.Lock()
 		l.counts.Cancelled++
 		l.mu.Unlock()
+		l.deps.Totals.cancelled.Add(1)
 		return nil, callerFault(ctx, true)
 	case errors.As(err, &f):
 		return nil, err
@@ -215,6 +217,7 @@ func (l *Link) answerOwn(in *Inbound, id uint64, body []byte, err error, execute
 		s.CancelWrite(codeCancelled)
 		return nil // the caller stopped reading: its business
 	}
+	l.half(s)
 	s.CloseWrite()
 	s.SetReadDeadline(l.r.Now().Add(l.cfg.WriteTimeout)) // and then its half ends, or we end it
 	return nil

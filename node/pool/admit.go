@@ -78,6 +78,7 @@ func (p *Pool[C]) enter(c C, d *dial[C], dead *Slot[C]) (n *newcomer[C], rival *
 		return nil, nil, nil, &fault.Error{Op: "pool.Admit", Kind: fault.Overload, Detail: "too many newcomers wait for room", RetryAfter: p.cfg.RetryAfter}
 	}
 	p.waiting = append(p.waiting, n)
+	p.mostWaiting = max(p.mostWaiting, len(p.waiting))
 	return n, nil, p.serveWaiting(), nil
 }
 
@@ -197,13 +198,13 @@ func (p *Pool[C]) turns(old, s *Slot[C]) *backoff.Rate {
 // room says whether c can be admitted now, and whom it replaces.
 func (p *Pool[C]) room(c C) (victim *Slot[C], ok bool) {
 	if s, _, found := p.lru.Get(c.Peer()); found {
-		return s, p.closing < p.cfg.Closing // the older connection of the same peer
+		return s, p.mayClose() // the older connection of the same peer
 	}
-	if p.lru.Len() < p.cfg.Cap {
+	if p.lru.Len() < p.lru.Cap() {
 		return nil, true
 	}
 	_, s, _, idle := p.lru.Oldest()
-	if !idle || p.closing >= p.cfg.Closing {
+	if !idle || !p.mayClose() {
 		return nil, false
 	}
 	return s, true
@@ -247,6 +248,7 @@ func (p *Pool[C]) takeOut(s *Slot[C], why fault.Kind) {
 	p.lru.Remove(s.peer, s.ref)
 	s.out, s.why = true, why
 	p.closing++
+	p.mostClosing = max(p.mostClosing, p.closing)
 }
 
 // evict closes what was taken out, outside of the lock.

@@ -56,6 +56,7 @@ type model struct {
 	ops     []*op
 	dialing []dialling
 	reaping bool
+	capping bool // the cap is being changed
 	closed  bool
 	cancels []context.CancelFunc // of newcomers
 }
@@ -109,7 +110,24 @@ func (m *model) pending(c *conn) (n int) {
 
 // evicted is called when the pool asks c to go away.
 func (m *model) evicted(c *conn) {
+	if c.why == fault.Unauthorized {
+		c.shed = true
+		return
+	}
 	if c.why != fault.Overload {
+		return
+	}
+	if m.capping {
+		c.shed = true
+		if m.p.lru.Len() > m.cfg.Cap {
+			m.w.Fail(errors.New("somebody is told to go while the cap does not hold yet"))
+		}
+		if m.p.lru.Len() < m.cfg.Cap {
+			m.w.Fail(fmt.Errorf("more is shed than is over: %d of %d are left", m.p.lru.Len(), m.cfg.Cap))
+		}
+		if (c.holds > 0 || m.pending(c) > 0) && m.p.lru.InUse() < m.p.lru.Len() {
+			m.w.Fail(errors.New("a connection in use is shed and an idle one stays"))
+		}
 		return
 	}
 	if c.holds > 0 || m.pending(c) > 0 {
@@ -183,7 +201,7 @@ func (m *model) checkConns() error {
 		return fmt.Errorf("%d connections are in use, the pool says %d", busy, m.p.lru.InUse())
 	}
 	for _, c := range m.conns {
-		if c.away && !(c.over && c.known) {
+		if c.away && !c.shed && !(c.over && c.known) {
 			closing++
 		}
 		if c.known && !c.away && !c.over && !in[c] {
@@ -220,7 +238,7 @@ func (m *model) call(peer transport.PeerID, timeout, hold time.Duration, addrs [
 			m.w.Fail(errors.New("the connection is to another peer"))
 		case c.refused != nil:
 			m.w.Fail(errors.New("the connection was refused"))
-		case c.away && c.why == fault.Overload:
+		case c.away && !c.shed && c.why == fault.Overload:
 			m.w.Fail(errors.New("the connection was evicted before its caller got it"))
 		}
 		rt.Sleep(context.Background(), m.m, hold)
@@ -257,7 +275,7 @@ func (m *model) admit(c *conn, timeout time.Duration) {
 	m.m.Go("newcomer", func() {
 		defer cancel()
 		if err := m.accept(ctx, c); err != nil && !m.closed {
-			if k := fault.KindOf(err); k != fault.Overload && k != ErrDuplicate && ctx.Err() == nil {
+			if k := fault.KindOf(err); k != fault.Overload && k != fault.Unauthorized && k != ErrDuplicate && ctx.Err() == nil {
 				m.w.Fail(err)
 			}
 		}
@@ -304,7 +322,7 @@ func (m *model) step(t *rapid.T) {
 		return from[rapid.IntRange(0, len(from)-1).Draw(t, "connection")]
 	}
 	live := func(c *conn) bool { return c.known && !c.over }
-	switch cmd := rapid.SampledFrom([]string{"get", "get", "get", "admit", "admit", "use", "leave", "end", "dead", "reap", "cancel", "withdraw", "time", "time"}).Draw(t, "command"); cmd {
+	switch cmd := rapid.SampledFrom([]string{"get", "get", "get", "admit", "admit", "use", "leave", "end", "dead", "reap", "cap", "trim", "expel", "cancel", "withdraw", "time", "time"}).Draw(t, "command"); cmd {
 	case "get":
 		var addrs []transport.Addr
 		for _, k := range rapid.SliceOfN(rapid.IntRange(0, len(outcomes)-1), 0, 3).Draw(t, "addresses") {
@@ -336,6 +354,20 @@ func (m *model) step(t *rapid.T) {
 		m.reaping = true
 		m.p.Reap(m.m.Now(), m.m.Now().Add(-d("idle")), rapid.IntRange(1, 3).Draw(t, "most"))
 		m.reaping = false
+	case "cap":
+		m.cfg.Cap = rapid.IntRange(1, 4).Draw(t, "cap")
+		m.capping = true
+		m.p.SetCap(m.cfg.Cap, d("drain"))
+		m.capping = false
+	case "trim":
+		m.reaping = true
+		m.p.Trim(rapid.IntRange(0, 3).Draw(t, "idle"), rapid.IntRange(1, 3).Draw(t, "most"), time.Second)
+		m.reaping = false
+	case "expel":
+		gone := m.p.Expel(func(p transport.PeerID) bool { return p != peer(i) }, d("drain"))
+		if _, still := m.p.Lookup(peer(i)); still || len(gone) > 1 {
+			t.Fatalf("%d were expelled, and the peer is still there: %v", len(gone), still)
+		}
 	case "cancel":
 		if len(m.ops) > 0 {
 			m.ops[rapid.IntRange(0, len(m.ops)-1).Draw(t, "caller")].cancel(nil)

@@ -4,8 +4,8 @@
 //
 // What holds after every step: admitted connections are at most Cap, dials in
 // flight at most Dials, newcomers that wait for room at most Waiting, and
-// evicted connections that are not closed yet at most Closing. A connection
-// in use is never evicted, and nothing is evicted before the newcomer is
+// evicted connections that are not closed yet at most Closing, beside those
+// that a lower cap or another policy has shed. A connection in use is never evicted, and nothing is evicted before the newcomer is
 // there to take the place: a failed dial costs nobody anything.
 package pool
 
@@ -104,8 +104,12 @@ type Pool[C Conn] struct {
 	retry   *bounded.Map[transport.PeerID, *target]
 	waiting []*newcomer[C] // bound: cfg.Waiting
 	closing int
-	closed  bool
-	counts  Counts
+	// shedding is those of them that were shed: see SetCap.
+	shedding int
+	closed   bool
+	counts   Counts
+
+	mostWaiting, mostClosing int // at a time
 }
 
 // Counts are the totals of a pool.
@@ -117,6 +121,9 @@ type Counts struct {
 	Evicted           uint64 // to make room
 	Reaped            uint64 // idle for too long
 	Superseded        uint64 // a newer connection of the same peer took over
+	LimitLowered      uint64 // taken out because the cap was lowered
+	Pressure          uint64 // idle ones, closed because the node was short of memory
+	Policy            uint64 // taken out because the peer is not allowed any more
 	Refused           uint64 // newcomers that found no room
 	Peak              int    // most admitted at a time
 }
@@ -144,6 +151,7 @@ type Slot[C Conn] struct {
 	peer    transport.PeerID
 	ref     bounded.Ref
 	out     bool // evicted or superseded: closing
+	shed    bool // out because of a lower cap or another policy
 	why     fault.Kind
 	turns   *backoff.Rate // how often the peer started anew lately; nil as long as it has not
 	dead    bool          // gave no sign of life
@@ -207,6 +215,9 @@ func (s *Slot[C]) Gone() {
 	case s.gone:
 	case s.out:
 		p.closing--
+		if s.shed {
+			p.shedding--
+		}
 	default:
 		p.lru.Remove(s.peer, s.ref)
 	}
@@ -219,6 +230,7 @@ func (s *Slot[C]) Gone() {
 // Stats is what a pool holds.
 type Stats struct {
 	Cap, Open, InUse, Dialling, Waiting, Closing int
+	Shedding                                     int // of those that are closing: over a cap that was lowered, or not allowed any more
 	Counts
 }
 
@@ -228,7 +240,7 @@ func (p *Pool[C]) Stats() Stats {
 	defer p.mu.Unlock()
 	return Stats{
 		Cap: p.lru.Cap(), Open: p.lru.Len(), InUse: p.lru.InUse(), Dialling: p.dials.Len(),
-		Waiting: len(p.waiting), Closing: p.closing, Counts: p.counts,
+		Waiting: len(p.waiting), Closing: p.closing, Shedding: p.shedding, Counts: p.counts,
 	}
 }
 
@@ -260,14 +272,14 @@ func (p *Pool[C]) Check() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.lru.Len() > p.cfg.Cap:
-		return fmt.Errorf("pool: %d connections admitted, the cap is %d", p.lru.Len(), p.cfg.Cap)
+	case p.lru.Len() > p.lru.Cap():
+		return fmt.Errorf("pool: %d connections admitted, the cap is %d", p.lru.Len(), p.lru.Cap())
 	case len(p.waiting) > p.cfg.Waiting:
 		return fmt.Errorf("pool: %d newcomers wait, the limit is %d", len(p.waiting), p.cfg.Waiting)
-	case p.closing > p.cfg.Closing && !p.closed:
-		return fmt.Errorf("pool: %d connections are closing, the limit is %d", p.closing, p.cfg.Closing)
-	case p.closing < 0:
-		return fmt.Errorf("pool: closing is %d", p.closing)
+	case p.closing-p.shedding > p.cfg.Closing && !p.closed:
+		return fmt.Errorf("pool: %d connections are closing and %d were shed, the limit without those is %d", p.closing, p.shedding, p.cfg.Closing)
+	case p.closing < p.shedding || p.shedding < 0:
+		return fmt.Errorf("pool: closing is %d, %d of them shed", p.closing, p.shedding)
 	}
 	return nil
 }
@@ -299,7 +311,7 @@ func (p *Pool[C]) Reap(now, idleSince mono.Time, max int) int {
 	if rt.Buggify(p.r, "pool: reap early") {
 		idleSince, max = now, 1
 	}
-	for len(out) < max && p.closing < p.cfg.Closing {
+	for len(out) < max && p.mayClose() {
 		_, s, since, ok := p.lru.Oldest()
 		if !ok || since.After(idleSince) {
 			break

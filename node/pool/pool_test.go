@@ -29,6 +29,7 @@ type conn struct {
 	holds   int
 	away    bool
 	why     fault.Kind
+	shed    bool // by a lower cap, or another policy
 	refused error
 	over    bool
 	idleAt  int // the event since which nobody uses it; 0 when somebody does

@@ -26,7 +26,8 @@ type Config struct {
 	Providers int           // providers of one name; 32: a call tries far fewer
 	TTL       time.Duration // when an advertisement names none; 300 s
 	MinTTL    time.Duration // shorter ones are raised; 1 s
-	MaxTTL    time.Duration // longer ones are cut; 1 h
+	MaxTTL    time.Duration // longer ones are cut; 1 h: less than a third of what providers ask for makes their services come and go
+	TTLs      []NameTTL     // of some names, when an advertisement names none, instead of TTL
 	// Pause is after how long without a sign that the node runs it is taken to
 	// have stood still: that time counts for no time to live. 10 s; Beat has to
 	// be called more often.
@@ -38,9 +39,10 @@ func (c Config) WithDefaults() Config {
 	c.Entries = cmp.Or(c.Entries, 100_000)
 	c.PerOwner = cmp.Or(c.PerOwner, 1000)
 	c.Providers = cmp.Or(c.Providers, 32)
-	c.TTL = cmp.Or(c.TTL, 300*time.Second)
-	c.MinTTL = cmp.Or(c.MinTTL, time.Second)
-	c.MaxTTL = cmp.Or(c.MaxTTL, time.Hour)
+	// A default that is not between those that are set gives way to them.
+	c.MinTTL = cmp.Or(c.MinTTL, min(time.Second, cmp.Or(c.TTL, time.Second), cmp.Or(c.MaxTTL, time.Second)))
+	c.MaxTTL = cmp.Or(c.MaxTTL, max(time.Hour, c.TTL, c.MinTTL))
+	c.TTL = cmp.Or(c.TTL, min(max(300*time.Second, c.MinTTL), c.MaxTTL))
 	c.Pause = cmp.Or(c.Pause, 10*time.Second)
 	return c
 }
@@ -94,6 +96,7 @@ type Registry[L any] struct {
 	byName  map[string][]*record[L] // bound: no more keys than entries, no empty value
 	byOwner map[Owner][]*record[L]  // bound: no more keys than entries, no empty value
 	counts  Counts
+	short   bool          // see Shorten
 	beat    mono.Time     // when the node was last seen to run
 	paused  time.Duration // for how long it has stood still
 }
@@ -157,13 +160,10 @@ func (g *Registry[L]) Now() mono.Time {
 // known or the provider itself has advertised what somebody else passes on,
 // Overload when a limit is reached.
 func (g *Registry[L]) Put(e Entry[L]) error {
-	if e.TTL == 0 {
-		e.TTL = g.cfg.TTL
-	}
-	e.TTL = min(max(e.TTL, g.cfg.MinTTL), g.cfg.MaxTTL)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
+	e.TTL = g.grant(e.Name, e.TTL, e.IsLocal)
 	e.Expires = now.Add(e.TTL)
 	k := key{e.Name, e.Provider}
 	if old, _, ok := g.entries.Get(k, now); ok {

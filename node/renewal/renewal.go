@@ -57,6 +57,21 @@ func (t *Table[V]) put(name string, it item[V]) error {
 	return err
 }
 
+// Reset makes v due again after every, if it is still what name stands for.
+func (t *Table[V]) Reset(name string, v V, every time.Duration) bool {
+	t.mu.Lock()
+	it, _, ok := t.items.Get(name, 0)
+	ok = ok && it.v == v
+	if ok {
+		t.put(name, item[V]{v, every}) // in its own place, so there is room
+	}
+	t.mu.Unlock()
+	if ok {
+		t.kick.TryPut(struct{}{})
+	}
+	return ok
+}
+
 // Delete removes v, if it is still what name stands for.
 func (t *Table[V]) Delete(name string, v V) bool {
 	t.mu.Lock()
@@ -93,6 +108,13 @@ func (t *Table[V]) Len() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.items.Len()
+}
+
+// Stats returns the books of the table.
+func (t *Table[V]) Stats() bounded.Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.items.Stats()
 }
 
 // Run calls renew for every item that is due, until ctx ends.

@@ -6,7 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/maculamesh/macula/mono"
+	"github.com/maculamesh/macula/node/bounded"
 	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/histogram"
 	"github.com/maculamesh/macula/node/link"
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/transport"
@@ -85,6 +88,7 @@ type Caller struct {
 	budget budget
 	health health
 	counts CallerCounts
+	times  histogram.Histogram
 	spare  []*attempts // to be used again; bound: maxSpare
 }
 
@@ -113,6 +117,8 @@ type CallerCounts struct {
 	NoBudget  uint64 // calls that failed because there was no budget for another attempt
 	Ejections uint64 // times that a provider was left out because it did not answer
 	LetDown   int    // providers whose silence is remembered
+
+	Kinds [fault.Kinds]uint64 // the failed ones by the kind of their error; an unknown kind is Internal
 }
 
 // NewCaller returns a caller.
@@ -136,7 +142,8 @@ func (c *Caller) Call(ctx context.Context, req *Request) ([]byte, error) {
 	if req.Hops > c.cfg.MaxHops {
 		return nil, fault.New("rpc.Call", fault.HopLimit, "the call has passed %d nodes", req.Hops)
 	}
-	limit := c.cfg.Timeout
+	begun := c.r.Now()
+	a, limit := c.begin()
 	left, ok := rt.Remaining(c.r, ctx)
 	if ok {
 		limit = min(left, c.cfg.MaxTimeout)
@@ -146,9 +153,8 @@ func (c *Caller) Call(ctx context.Context, req *Request) ([]byte, error) {
 		ctx, cancel = c.r.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	a := c.begin()
 	body, err := c.try(ctx, req, a)
-	c.end(a, err)
+	c.end(a, begun, err)
 	return body, err
 }
 
@@ -241,27 +247,30 @@ func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, a *attem
 	return body, true, err
 }
 
-// begin counts a call in and lends it what it needs.
-func (c *Caller) begin() *attempts {
+// begin counts a call in and lends it what it needs; timeout is that of a call
+// without a deadline.
+func (c *Caller) begin() (a *attempts, timeout time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.budget.earn()
 	c.counts.InFlight++
 	c.counts.Peak = max(c.counts.Peak, c.counts.InFlight)
 	if n := len(c.spare); n > 0 {
-		a := c.spare[n-1]
+		a = c.spare[n-1]
 		c.spare = c.spare[:n-1]
-		return a
+		return a, c.cfg.Timeout
 	}
-	return &attempts{}
+	return &attempts{}, c.cfg.Timeout
 }
 
 // end counts a call out and takes back what it was lent.
-func (c *Caller) end(a *attempts, err error) {
+func (c *Caller) end(a *attempts, begun mono.Time, err error) {
 	a.tried, a.req = a.tried[:0], link.Request{}
 	clear(a.provs[:cap(a.provs)])
+	took := c.r.Now().Sub(begun)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.times.Observe(took)
 	if len(c.spare) < maxSpare {
 		c.spare = append(c.spare, a)
 	}
@@ -271,7 +280,12 @@ func (c *Caller) end(a *attempts, err error) {
 		return
 	}
 	c.counts.Failed++
-	switch fault.KindOf(err) {
+	kind := fault.KindOf(err)
+	if kind >= fault.Kinds {
+		kind = fault.Internal
+	}
+	c.counts.Kinds[kind]++
+	switch kind {
 	case fault.Deadline:
 		c.counts.Deadline++
 	case fault.Cancelled, fault.CallerGone:
@@ -281,6 +295,14 @@ func (c *Caller) end(a *attempts, err error) {
 	}
 }
 
+// SetTimeout changes how long a call may take whose context has no deadline.
+// Calls in flight keep theirs.
+func (c *Caller) SetTimeout(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cfg.Timeout, c.health.cfg.Timeout = d, d
+}
+
 // Counts returns the totals so far.
 func (c *Caller) Counts() CallerCounts {
 	c.mu.Lock()
@@ -288,6 +310,23 @@ func (c *Caller) Counts() CallerCounts {
 	counts := c.counts
 	counts.LetDown = c.health.table.Len()
 	return counts
+}
+
+// Times returns how long calls have taken so far, from the call to its result.
+func (c *Caller) Times() histogram.Snapshot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.times.Snapshot()
+}
+
+// Tables returns the books of the caller's tables.
+func (c *Caller) Tables() []bounded.Stats {
+	c.mu.Lock()
+	list := []bounded.Stats{c.health.table.Stats()}
+	c.mu.Unlock()
+	c.lookups.mu.Lock()
+	defer c.lookups.mu.Unlock()
+	return append(list, c.lookups.open.Stats(), c.lookups.negative.Stats())
 }
 
 // Audit recounts the tables.

@@ -55,6 +55,12 @@ func (l *lookups) ask(ctx context.Context, name string) error {
 	return k.err
 }
 
+// Find asks the mesh who provides name, as a call does that knows nobody. It
+// blocks until somebody knows, nobody does, or ctx ends; a name that nobody
+// provided a moment ago is not asked for again. Errors: Overload, Draining, and
+// how ctx or the question ended.
+func (c *Caller) Find(ctx context.Context, name string) error { return c.lookups.ask(ctx, name) }
+
 // join makes the caller a waiter of the question for name, and starts it when
 // there is none. Without a question and without an error the answer is known
 // already: nobody.

@@ -12,10 +12,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/maculamesh/macula/mono"
 	"github.com/maculamesh/macula/node/bounded"
 	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/histogram"
 	"github.com/maculamesh/macula/node/link"
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/transport"
@@ -66,9 +69,24 @@ type Server struct {
 	group *rt.Group
 
 	mu     rt.Mutex
+	limit  int // handlers that may run
+	over   int // how many ran when the limit was lowered below that, and have not returned yet: the most that there may be
 	counts ServerCounts
-	locals *bounded.Map[uint64, context.CancelCauseFunc] // calls of this node to itself
+	times  histogram.Histogram
+	locals *bounded.Map[uint64, *local] // calls of this node to itself
 	lastID uint64
+
+	abandoned atomic.Int64 // handlers of local calls that nobody waits for any more
+}
+
+// local is a call of this node to itself.
+type local struct {
+	name   string
+	caller transport.PeerID
+	bytes  int // of the request
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	begun  mono.Time
 }
 
 // ServerCounts are the totals of a server.
@@ -78,6 +96,8 @@ type ServerCounts struct {
 	Served  uint64
 	Refused uint64 // over the limit
 	Panics  uint64
+
+	Abandoned int // handlers of local calls that nobody waits for any more, and that have not returned
 }
 
 // NewServer returns a server.
@@ -85,7 +105,8 @@ func NewServer(cfg ServerConfig, deps ServerDeps) *Server {
 	cfg = cfg.WithDefaults()
 	return &Server{
 		r: deps.Runtime, cfg: cfg, deps: deps, group: rt.NewGroup(deps.Runtime), mu: rt.NewMutex(deps.Runtime),
-		locals: bounded.NewMap[uint64, context.CancelCauseFunc]("local calls", cfg.MaxHandlers),
+		limit:  cfg.MaxHandlers,
+		locals: bounded.NewMap[uint64, *local]("local calls", cfg.MaxHandlers),
 	}
 }
 
@@ -100,7 +121,7 @@ func (s *Server) Serve(in *link.Inbound) error {
 	}
 	r := &running{s: s, in: in, h: h, req: Request{Name: in.Name, Body: in.Body, Caller: in.Caller, Idempotent: in.Idempotent, Hops: in.Hops}}
 	if !s.group.Go("rpc/handler", r.serve) {
-		s.exit()
+		s.exit(0)
 		return fault.New("serve", fault.Draining, "the node is shutting down")
 	}
 	return nil
@@ -115,7 +136,7 @@ type running struct {
 }
 
 func (r *running) serve() {
-	defer r.s.exit()
+	defer r.s.exit(r.in.Begun())
 	var body []byte
 	err := error(noReturn)
 	// Deferred, so that a handler that ends its task is answered too.
@@ -142,21 +163,28 @@ func (s *Server) Local(ctx context.Context, h Handler, req *Request) ([]byte, er
 	type result struct {
 		body []byte
 		err  error
+		left atomic.Bool // by whoever comes first: the handler that returns, or its caller
 	}
 	res := &result{err: noReturn}
 	mine := *req // the caller may be gone, and use its bytes again, before the handler has returned
 	mine.Body = slices.Clone(req.Body)
 	done := rt.NewEvent(s.r)
 	own, cancel := s.r.WithCancelCause(ctx)
-	defer s.note(cancel)()
+	begun := s.r.Now()
+	defer s.note(&local{name: req.Name, caller: req.Caller, bytes: len(req.Body), ctx: ctx, cancel: cancel, begun: begun})()
 	defer cancel(fault.CallerGone)
 	ok := s.group.Go("rpc/handler", func() {
 		defer done.Fire()
-		defer s.exit() // first: the next call of this caller finds the permit
+		defer s.exit(begun) // first: the next call of this caller finds the permit
+		defer func() {
+			if res.left.Swap(true) {
+				s.abandoned.Add(-1)
+			}
+		}()
 		res.body, res.err = s.run(own, h, &mine)
 	})
 	if !ok {
-		s.exit()
+		s.exit(0)
 		return nil, fault.New("serve", fault.Draining, "the node is shutting down")
 	}
 	wait := ctx
@@ -166,6 +194,9 @@ func (s *Server) Local(ctx context.Context, h Handler, req *Request) ([]byte, er
 		wait = context.Background()
 	}
 	if err := done.Wait(wait); err != nil {
+		if !res.left.Swap(true) {
+			s.abandoned.Add(1)
+		}
 		return nil, &fault.Error{Op: "rpc.Call", Kind: fault.KindOf(err), Executed: true, Err: err}
 	}
 	err, executed := outcome(res.err)
@@ -216,7 +247,7 @@ func stack() string {
 func (s *Server) enter() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.counts.Running >= s.cfg.MaxHandlers {
+	if s.counts.Running >= s.limit {
 		s.counts.Refused++
 		return &fault.Error{Op: "serve", Kind: fault.Overload, Detail: "every handler is busy", RetryAfter: s.cfg.RetryAfter}
 	}
@@ -226,9 +257,15 @@ func (s *Server) enter() error {
 	return nil
 }
 
-func (s *Server) exit() {
+// exit gives a permit back; begun is zero when no handler has run with it.
+func (s *Server) exit(begun mono.Time) {
+	now := s.r.Now()
 	s.mu.Lock()
 	s.counts.Running--
+	s.over = min(s.over, s.counts.Running)
+	if !begun.IsZero() {
+		s.times.Observe(now.Sub(begun))
+	}
 	s.mu.Unlock()
 }
 
@@ -236,11 +273,71 @@ func (s *Server) exit() {
 func (s *Server) Counts() ServerCounts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.counts
+	counts := s.counts
+	counts.Abandoned = int(s.abandoned.Load())
+	return counts
+}
+
+// Times returns how long handlers have taken so far, from the arrival of a call
+// to the end of its answer.
+func (s *Server) Times() histogram.Snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.times.Snapshot()
+}
+
+// Tables returns the books of the server's tables.
+func (s *Server) Tables() []bounded.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return []bounded.Stats{
+		{Name: "handlers", Entries: s.counts.Running, Limit: s.limit, Peak: s.counts.Peak, Refused: s.counts.Refused},
+		s.locals.Stats(),
+	}
+}
+
+// InFlight lists up to most calls of this node to itself, the oldest first.
+func (s *Server) InFlight(most int) (list []link.InFlight) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.locals.All() {
+		if len(list) == most {
+			break
+		}
+		f := link.InFlight{Service: l.name, Caller: l.caller, Begun: l.begun, Bytes: l.bytes}
+		if left, ok := rt.Remaining(s.r, l.ctx); ok {
+			f.Until = s.r.Now().Add(left)
+		}
+		list = append(list, f)
+	}
+	return list
 }
 
 // Limit is how many handlers may run.
-func (s *Server) Limit() int { return s.cfg.MaxHandlers }
+func (s *Server) Limit() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limit
+}
+
+// SetLimit changes how many handlers may run, at least 1. Those that run over a
+// lower limit go on to their ends, and no other one starts meanwhile.
+func (s *Server) SetLimit(limit int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit, s.over = limit, s.counts.Running
+	s.locals.SetCap(max(limit, s.locals.Cap())) // each has a permit, so no more is needed
+}
+
+// Check compares the running handlers with the limit in constant time.
+func (s *Server) Check() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := s.counts.Running; n > max(s.limit, s.over) {
+		return fmt.Errorf("rpc: %d handlers run, the limit is %d, and %d ran when it was lowered", n, s.limit, s.over)
+	}
+	return nil
+}
 
 // Close takes no more calls and waits until every handler has returned or ctx
 // ends. It returns how many it had to abandon; the contexts of those that this
@@ -252,8 +349,8 @@ func (s *Server) Close(ctx context.Context) (abandoned int) {
 	}
 	s.mu.Lock()
 	var cancels []context.CancelCauseFunc
-	for _, cancel := range s.locals.All() {
-		cancels = append(cancels, cancel)
+	for _, l := range s.locals.All() {
+		cancels = append(cancels, l.cancel)
 	}
 	s.mu.Unlock()
 	for _, cancel := range cancels {
@@ -262,13 +359,13 @@ func (s *Server) Close(ctx context.Context) (abandoned int) {
 	return s.group.Count()
 }
 
-// note keeps the cancel function of a local call until the result is called.
-func (s *Server) note(cancel context.CancelCauseFunc) (forget func()) {
+// note keeps a local call until the result is called.
+func (s *Server) note(l *local) (forget func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lastID++
 	id := s.lastID
-	s.locals.Put(id, cancel, 0) // there is a permit for each, so there is room
+	s.locals.Put(id, l, 0) // there is a permit for each, so there is room
 	return func() {
 		s.mu.Lock()
 		s.locals.DeleteAny(id)

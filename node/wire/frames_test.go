@@ -56,6 +56,7 @@ func codecs() []codec {
 		}},
 		{"Query", KindQuery, parser(ParseQuery), writer(AppendQuery), func(t *rapid.T) any { return Query{ID: u32(t), Name: drawName(t)} }},
 		{"Answer", KindAnswer, parser(ParseAnswer), writer(AppendAnswer), func(t *rapid.T) any { return drawAnswer(t) }},
+		{"Elsewhere", KindElsewhere, parser(ParseElsewhere), writer(AppendElsewhere), func(t *rapid.T) any { return drawElsewhere(t) }},
 		{"Call", KindCall, parser(ParseCall), writer(AppendCall), func(t *rapid.T) any { return drawCall(t) }},
 		{"Reply", KindReply, parser(ParseReply), func(dst []byte, v any) []byte { r := v.(Reply); return AppendReply(dst, r.ID, r.Body) }, func(t *rapid.T) any {
 			return Reply{ID: u64(t), Body: rapid.SliceOf(rapid.Byte()).Draw(t, "body")}
@@ -122,6 +123,15 @@ func drawAnswer(t *rapid.T) Answer {
 		a.Found = append(a.Found, Provider{ID: drawPeer(t), Version: u64(t), TTL: drawMillis(t), Hops: byte(u32(t)), Addr: drawAddr(t)})
 	}
 	return a
+}
+
+func drawElsewhere(t *rapid.T) (e Elsewhere) {
+	for range rapid.IntRange(0, MaxElsewhere).Draw(t, "gateways") {
+		if a := drawAddr(t); a.IsValid() {
+			e.Gateways = append(e.Gateways, Gateway{ID: drawPeer(t), Addr: a})
+		}
+	}
+	return e
 }
 
 func drawCall(t *rapid.T) Call {

@@ -99,6 +99,7 @@ func FuzzWithdraw(f *testing.F)     { fuzz(f, "Withdraw") }
 func FuzzAdvertiseAck(f *testing.F) { fuzz(f, "AdvertiseAck") }
 func FuzzQuery(f *testing.F)        { fuzz(f, "Query") }
 func FuzzAnswer(f *testing.F)       { fuzz(f, "Answer") }
+func FuzzElsewhere(f *testing.F)    { fuzz(f, "Elsewhere") }
 func FuzzCall(f *testing.F)         { fuzz(f, "Call") }
 func FuzzReply(f *testing.F)        { fuzz(f, "Reply") }
 func FuzzError(f *testing.F)        { fuzz(f, "Error") }

@@ -36,6 +36,7 @@ var (
 		{"KindAdvertise", "advertise", uint64(wire.KindAdvertise)}, {"KindWithdraw", "withdraw", uint64(wire.KindWithdraw)},
 		{"KindAdvertiseAck", "advertise-ack", uint64(wire.KindAdvertiseAck)},
 		{"KindQuery", "query", uint64(wire.KindQuery)}, {"KindAnswer", "answer", uint64(wire.KindAnswer)},
+		{"KindElsewhere", "elsewhere", uint64(wire.KindElsewhere)},
 		{"KindCall", "call", uint64(wire.KindCall)}, {"KindReply", "reply", uint64(wire.KindReply)},
 		{"KindError", "error", uint64(wire.KindError)}, {"KindCancel", "cancel", uint64(wire.KindCancel)},
 	}
@@ -51,6 +52,7 @@ var (
 	limits = []named{
 		{"MaxName", "MaxName", wire.MaxName}, {"MaxRealm", "MaxRealm", wire.MaxRealm}, {"MaxMessage", "MaxMessage", wire.MaxMessage},
 		{"MaxListen", "MaxListen", wire.MaxListen}, {"MaxAddr", "MaxAddr", wire.MaxAddr}, {"MaxProviders", "MaxProviders", wire.MaxProviders},
+		{"MaxElsewhere", "MaxElsewhere", wire.MaxElsewhere},
 		{"MaxSmall", "MaxSmall", wire.MaxSmall}, {"", "MaxBody", uint64(wire.Limits{}.WithDefaults().MaxBody)},
 		{"Overhead", "Overhead", wire.Overhead}, {"MaxFrame", "MaxFrame", wire.MaxFrame}, {"MaxControl", "MaxControl", wire.MaxControl},
 		{"MaxRefusal", "MaxRefusal", wire.MaxRefusal}, {"MaxBudget", "MaxBudget", uint64(wire.MaxBudget / time.Microsecond)},
@@ -292,6 +294,10 @@ func samples() map[string]sample {
 				"id": be(4, 4), "name": text("a.b"), "count": be(1, 1), "providers": nil, // the entry follows in its own table
 				"provider": id[:], "version": be(8, 2), "ttl": be(4, 300_000), "hops": be(1, 1), "address": addrBytes,
 			},
+		},
+		"elsewhere": {
+			wire.AppendElsewhere(nil, &wire.Elsewhere{Gateways: []wire.Gateway{{ID: id, Addr: addr}}}),
+			map[string][]byte{"count": be(1, 1), "gateways": nil, "gateway": id[:], "address": addrBytes},
 		},
 		"call": {
 			wire.AppendCall(nil, &wire.Call{ID: 1, Flags: wire.FlagForwarded, Hops: 2, Budget: 5 * time.Second, Caller: id, Name: "a.b", Body: []byte("body")}),

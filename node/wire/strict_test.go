@@ -55,6 +55,7 @@ func TestStrictParsing(t *testing.T) {
 	adv := AppendAdvertise(nil, &Advertise{Name: "demo.echo"})
 	query := AppendQuery(nil, &Query{ID: 1, Name: "demo.echo"})
 	answer := AppendAnswer(nil, &Answer{ID: 1, Name: "demo.echo"})
+	elsewhere := AppendElsewhere(nil, &Elsewhere{})
 	welcome := AppendWelcome(nil, &Welcome{Version: 1})
 	by := map[string]codec{}
 	for _, c := range codecs() {
@@ -93,6 +94,8 @@ func TestStrictParsing(t *testing.T) {
 		{"Advertise", "an IP address of 5 bytes", append(adv[headerSize:len(adv)-1:len(adv)-1], 5, 1, 2, 3, 4, 5, 0, 1), fault.Protocol},
 		{"Advertise", "an IPv4 address as IPv6", append(adv[headerSize:len(adv)-1:len(adv)-1], mapped...), fault.Protocol},
 		{"Query", "an illegal name", patch(query, 5, 0), fault.Invalid},
+		{"Elsewhere", "five gateways", append([]byte{5}, make([]byte, 5*39)...), fault.Protocol},
+		{"Elsewhere", "a gateway without an address", append(patch(elsewhere, 0, 1), make([]byte, 33)...), fault.Protocol},
 		{"Answer", "seventeen providers", append(patch(answer, len(answer)-headerSize-1, 17), make([]byte, 17*46)...), fault.Protocol},
 	} {
 		if _, err := by[c.frame].parse(c.payload); fault.KindOf(err) != c.want {
@@ -150,8 +153,8 @@ func TestUnknownKindsOfFailureBecomeInternal(t *testing.T) {
 
 func TestOnlyKindsFrom128OnAreSkipped(t *testing.T) {
 	for _, c := range codecs() {
-		if Skippable(c.kind) {
-			t.Errorf("%s is skippable", c.name)
+		if may := c.kind == KindElsewhere; Skippable(c.kind) != may {
+			t.Errorf("%s: skippable is %v", c.name, !may)
 		}
 	}
 	if Skippable(127) || !Skippable(128) || !Skippable(255) {

@@ -39,6 +39,7 @@ const (
 	KindAdvertiseAck byte = 9
 	KindQuery        byte = 10
 	KindAnswer       byte = 11
+	KindElsewhere    byte = 128 // may be skipped: who does not know it loses time, no more
 )
 
 // Frame kinds of the streams of calls.
@@ -61,6 +62,7 @@ const (
 	MaxListen    = 4        // addresses in a Hello
 	MaxAddr      = 64       // bytes of an address in a Hello
 	MaxProviders = 16       // providers in an Answer
+	MaxElsewhere = 4        // gateways in an Elsewhere
 	MaxSmall     = 16 << 10 // body of a call or reply on a shared stream
 )
 

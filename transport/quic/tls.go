@@ -116,6 +116,16 @@ func (c *certificates) get() (*tls.Certificate, error) {
 	return c.cert, nil
 }
 
+// Expires is until when the certificate is valid that is shown to others; the
+// zero time when there is none. It is made anew long before.
+func (t *Transport) Expires() time.Time {
+	cert, err := t.certs.get()
+	if err != nil {
+		return time.Time{}
+	}
+	return cert.Leaf.NotAfter
+}
+
 func newCertificate(key ed25519.PrivateKey, now time.Time) (*tls.Certificate, error) {
 	template := &x509.Certificate{
 		Subject:   pkix.Name{CommonName: "macula"},

@@ -208,8 +208,15 @@ func StatusOf(s node.Status, lim Limits) Status {
 			Use:    Use{Now: s.Server.Running, Limit: lim.Handlers, Peak: s.Server.Peak},
 			Served: s.Server.Served, Refused: s.Server.Refused, Panics: s.Server.Panics,
 		},
-		Caller:    Caller(s.Caller),
-		Discovery: Discovery(s.Discovery),
+		Caller: Caller{
+			InFlight: s.Caller.InFlight, Peak: s.Caller.Peak, OK: s.Caller.OK, Failed: s.Caller.Failed, Deadline: s.Caller.Deadline,
+			Cancelled: s.Caller.Cancelled, NotFound: s.Caller.NotFound, Failovers: s.Caller.Failovers, Lookups: s.Caller.Lookups,
+			Shared: s.Caller.Shared, NoBudget: s.Caller.NoBudget, Ejections: s.Caller.Ejections, LetDown: s.Caller.LetDown,
+		},
+		Discovery: Discovery{
+			Names: s.Discovery.Names, Peers: s.Discovery.Peers, Asks: s.Discovery.Asks,
+			Sent: s.Discovery.Sent, Heard: s.Discovery.Heard, Questions: s.Discovery.Questions,
+		},
 		Transport: Transport{Handshaking: s.Transport.Handshaking, Conns: s.Transport.Conns, Limit: lim.Conns, Streams: s.Transport.Streams},
 		Cleanup: Cleanup{
 			Runs: s.Cleanup.Runs, Removed: s.Cleanup.Removed, Last: s.Cleanup.Last.Seconds(), LastAt: s.Cleanup.LastAt.Seconds(),

@@ -1,0 +1,19 @@
+package pool
+
+import "github.com/maculamesh/macula/node/bounded"
+
+// Tables returns the books of the pool's tables. Newcomers that found no room
+// are counted as refused where they wait.
+func (p *Pool[C]) Tables() []bounded.Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	closing := p.cfg.Closing + p.shedding
+	if p.closed {
+		closing = max(closing, p.closing) // all of them
+	}
+	return []bounded.Stats{
+		p.lru.Stats(), p.dials.Stats(), p.retry.Stats(),
+		{Name: "waiting newcomers", Entries: len(p.waiting), Limit: p.cfg.Waiting, Peak: p.mostWaiting, Refused: p.counts.Refused},
+		{Name: "closing connections", Entries: p.closing, Limit: closing, Peak: p.mostClosing},
+	}
+}
