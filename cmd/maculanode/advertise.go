@@ -87,7 +87,7 @@ func (c *advertiseCmd) say(m *Main, event string) {
 
 type withdrawCmd struct {
 	place
-	Name string `arg:"" help:"The service."`
+	Name string `arg:"" help:"The service." complete:"own"`
 }
 
 // Help is the second part of --help.

@@ -43,18 +43,38 @@ const (
 
 // cli is the grammar.
 type cli struct {
-	Init      initCmd      `cmd:"" help:"Make a data directory: key and commented configuration."`
-	ID        idCmd        `cmd:"" name:"id" help:"Print the id of the node."`
-	Run       runCmd       `cmd:"" help:"Run the node until it is told to stop."`
-	Call      callCmd      `cmd:"" help:"Call a service by its name."`
-	Advertise advertiseCmd `cmd:"" help:"Provide a service through the running node."`
-	Withdraw  withdrawCmd  `cmd:"" help:"End a service that advertise has started."`
-	Status    statusCmd    `cmd:"" help:"Show what the running node holds and has done."`
-	Loadtest  loadtestCmd  `cmd:"" help:"Test the limits on this machine, over real connections."`
-	Version   versionCmd   `cmd:"" help:"Print the version of this program."`
+	Init    initCmd    `cmd:"" group:"Set up and run:" help:"Make a data directory: key and commented configuration."`
+	ID      idCmd      `cmd:"" group:"Set up and run:" name:"id" help:"Print the id of the node."`
+	Run     runCmd     `cmd:"" group:"Set up and run:" help:"Run the node until it is told to stop."`
+	Config  configCmd  `cmd:"" group:"Set up and run:" help:"Check the configuration, or show it with its sources."`
+	Reload  reloadCmd  `cmd:"" group:"Set up and run:" help:"Let the running node read its configuration again."`
+	Limits  limitsCmd  `cmd:"" group:"Set up and run:" help:"Show the limits of the running node, or change them."`
+	Drain   drainCmd   `cmd:"" group:"Set up and run:" help:"Empty the running node: what is in progress finishes."`
+	Version versionCmd `cmd:"" group:"Set up and run:" help:"Print the version of this program."`
+
+	Call      callCmd      `cmd:"" group:"Use services:" help:"Call a service by its name."`
+	Lookup    lookupCmd    `cmd:"" group:"Use services:" help:"Show who provides a service, and where."`
+	Advertise advertiseCmd `cmd:"" group:"Use services:" help:"Provide a service through the running node."`
+	Withdraw  withdrawCmd  `cmd:"" group:"Use services:" help:"End a service that advertise has started."`
+
+	Status   statusCmd   `cmd:"" group:"Look at the running node:" help:"Show what the running node holds and has done."`
+	Top      topCmd      `cmd:"" group:"Look at the running node:" help:"Watch it: limits, rates, the busiest, the oldest calls."`
+	Peers    peersCmd    `cmd:"" group:"Look at the running node:" help:"List the connections to peers, the busiest first."`
+	Clients  clientsCmd  `cmd:"" group:"Look at the running node:" help:"List the attached clients, the busiest first."`
+	Services servicesCmd `cmd:"" group:"Look at the running node:" help:"List the services that the node knows, by name."`
+	Calls    callsCmd    `cmd:"" group:"Look at the running node:" help:"List the calls in flight, the oldest first."`
+
+	Doctor        doctorCmd     `cmd:"" group:"Check and measure:" help:"Check this machine and the configuration, and say what to do."`
+	Bench         benchCmd      `cmd:"" group:"Check and measure:" help:"Measure calls on this machine, beside what QUIC itself can do."`
+	Loadtest      loadtestCmd   `cmd:"" group:"Check and measure:" help:"Test the limits on this machine, over real connections."`
+	SupportBundle bundleCmd     `cmd:"" group:"Check and measure:" help:"Collect what helps to find out what is wrong, no secrets."`
+	Completion    completionCmd `cmd:"" group:"Check and measure:" help:"Print a script that completes commands in a shell."`
 
 	LoadtestVictim loadtestVictimCmd `cmd:"" hidden:"" name:"loadtest-victim" help:"A caller for loadtest to kill."`
+	Complete       completeCmd       `cmd:"" hidden:"" name:"__complete" passthrough:"" help:"Candidates for the last of some words."`
 }
+
+func newCLI() *cli { return &cli{Run: newRunCmd()} }
 
 const description = `A node of the mesh, and the commands to look at it and to use it.
 
@@ -66,12 +86,12 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 unreachable, 4 refused or overloaded, 5 d
 // It returns the exit code; whatever went wrong is one line on Stderr.
 func (m *Main) Run(ctx context.Context) int {
 	m.ctx = ctx
-	var grammar cli
+	grammar := newCLI()
 	helped := false
-	parser, err := kong.New(&grammar,
+	parser, err := kong.New(grammar,
 		kong.Name("maculanode"), kong.Description(description), kong.Writers(m.Stdout, m.Stderr),
 		kong.Exit(func(int) { panic(helpShown{}) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}), kong.ValueFormatter(valueHelp),
 		kong.Vars{"dir": m.defaultDir()},
 	)
 	if err != nil {
@@ -89,6 +109,14 @@ func (m *Main) Run(ctx context.Context) int {
 		return m.fail(err)
 	}
 	return exitOK
+}
+
+// valueHelp is the help of a flag with its default behind it.
+func valueHelp(v *kong.Value) string {
+	if v.Default == "" || v.IsBool() {
+		return v.Help
+	}
+	return strings.TrimSuffix(v.Help, ".") + "; default " + v.Default + "."
 }
 
 // helpShown unwinds kong, which goes on to parse after --help otherwise.
@@ -226,6 +254,15 @@ type place struct {
 // those that are named, or all: not every flag of every command that has the
 // name of a setting is one.
 func (m *Main) load(p place, only ...string) (config.Config, error) {
+	c, errs := config.LoadAll(m.sources(p, only...))
+	if len(errs) == 0 || c.File != "" && slices.Equal(only, []string{"control"}) {
+		return c, nil // a mistake elsewhere in the file keeps nobody from looking at the node
+	}
+	return c, usage(errs[0])
+}
+
+// sources are what load reads.
+func (m *Main) sources(p place, only ...string) config.Sources {
 	file := p.Config
 	if file == "" {
 		file = m.env("MACULA_CONFIG")
@@ -239,8 +276,7 @@ func (m *Main) load(p place, only ...string) (config.Config, error) {
 			}
 		}
 	}
-	c, err := config.Load(config.Sources{Dir: p.Dir, File: file, Env: m.env, Names: m.envNames(), Flags: flags})
-	return c, usage(err)
+	return config.Sources{Dir: p.Dir, File: file, Env: m.env, Names: m.envNames(), Flags: flags}
 }
 
 // terminal reports whether f is a terminal or another device, so nothing that

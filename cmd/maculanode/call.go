@@ -28,7 +28,7 @@ import (
 
 type callCmd struct {
 	place
-	Name string `arg:"" help:"The service."`
+	Name string `arg:"" help:"The service." complete:"service"`
 
 	Data       *string       `help:"What to ask." placeholder:"TEXT" xor:"data"`
 	DataFile   string        `help:"File with what to ask; - is standard input." placeholder:"FILE" xor:"data"`
@@ -61,7 +61,11 @@ func (c *callCmd) Run(m *Main) error {
 	if c.Timeout <= 0 || c.Timeout > 10*time.Minute {
 		return usage(fmt.Errorf("--timeout: %v is out of range: more than 0, at most 10m", c.Timeout))
 	}
-	cfg, err := m.load(c.place, "control", "realm", "key")
+	only := []string{"control"}
+	if c.Via != "" {
+		only = append(only, "realm", "key")
+	}
+	cfg, err := m.load(c.place, only...)
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,7 @@ func FuzzArguments(f *testing.F) {
 	f.Fuzz(func(t *testing.T, lines string) {
 		var errs bytes.Buffer
 		m := &Main{Args: strings.Split(lines, "\n"), Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: &errs}
-		var grammar cli
-		parser, err := kong.New(&grammar, kong.Name("maculanode"), kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) { panic(helpShown{}) }), kong.Vars{"dir": "d"})
+		parser, err := kong.New(newCLI(), kong.Name("maculanode"), kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) { panic(helpShown{}) }), kong.Vars{"dir": "d"})
 		if err != nil {
 			t.Fatal(err)
 		}

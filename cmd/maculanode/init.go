@@ -21,6 +21,7 @@ type initCmd struct {
 	Dir    string `help:"Data directory to make. Also $$MACULA_DIR." default:"${dir}" placeholder:"DIR"`
 	Realm  string `help:"Realm to write into the configuration." default:"local.macula" placeholder:"NAME"`
 	Listen string `help:"Address to write into the configuration." default:"127.0.0.1:4433" placeholder:"HOST:PORT"`
+	Keep   bool   `help:"Succeed also when there is a node already, and print its id: for what runs before every start."`
 }
 
 // Help is the second part of --help.
@@ -53,7 +54,7 @@ func (c *initCmd) Run(m *Main) error {
 	if err != nil {
 		return err
 	}
-	if !made && !wrote {
+	if !made && !wrote && !c.Keep {
 		return fmt.Errorf("there is a node in %s already, nothing was changed: its id is %s", c.Dir, ident.String(id))
 	}
 	fmt.Fprintln(m.Stdout, ident.String(id))

@@ -49,14 +49,17 @@ closed connections for a while. QUIC sends nothing for a process that was killed
 the node hears of it by --idle and at most a third of that more. Whatever is to happen at once gets
 --slack, and a test that waits for something gives up after 20 s.
 
-Exit codes: 0 all held, 1 something did not or it was interrupted, 2 usage. "simrun run load" plays
-the same tests in simulation.
+Exit codes: 0 all held, 1 something did not, 2 usage, 4 interrupted, as simrun has it: "simrun run
+load" plays the same tests in simulation.
 
 Examples:
   maculanode loadtest
   maculanode loadtest --test pool --peers 300 --cap 200
   maculanode loadtest --json | jq .baseline`
 }
+
+// exitInterrupted is what simrun exits with, too.
+const exitInterrupted = 4
 
 // Run implements the command.
 func (c *loadtestCmd) Run(m *Main) error {
@@ -77,7 +80,7 @@ func (c *loadtestCmd) Run(m *Main) error {
 	case rep.OK():
 		return nil
 	case m.ctx.Err() != nil:
-		return errors.New("the load test was interrupted")
+		return &exitError{exitInterrupted, errors.New("the load test was interrupted")}
 	case rep.Failed() == 0:
 		return errors.New("something of the load test was left when everything was closed")
 	}
@@ -103,7 +106,7 @@ func (c *loadtestCmd) config(m *Main) (loadtest.Config, error) {
 		{"idle", c.Idle == 0}, {"lanes", c.Lanes == 0},
 	} {
 		if x.zero {
-			return cfg, fmt.Errorf("--%s: 0 is out of range", x.name)
+			return cfg, fmt.Errorf("--%s: 0 is out of range: %s", x.name, load.Range(x.name))
 		}
 	}
 	if c.Slack < time.Millisecond || c.Slack > time.Minute {

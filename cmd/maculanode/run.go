@@ -1,14 +1,22 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
+	"github.com/alecthomas/kong"
+
+	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/daemon"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/hosts"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/logs"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/notify"
 )
 
 // runCmd has its settings as text: config parses them, as it does for the
@@ -17,24 +25,10 @@ type runCmd struct {
 	place
 	JSON bool `help:"Print the lines on standard output as JSON." name:"json"`
 
-	Realm      string   `help:"Realm of the node, in reverse DNS." placeholder:"NAME"`
-	Listen     string   `help:"UDP address to listen on; 127.0.0.1:4433." placeholder:"HOST:PORT"`
-	Advertised string   `help:"Where others dial this node, when it is another address." placeholder:"HOST:PORT"`
-	Key        string   `help:"Key file; node.key in the data directory." placeholder:"FILE"`
-	Peer       []string `help:"A node to keep a connection to; may be given more than once." placeholder:"ID@HOST:PORT" sep:","`
-	AllowPeer  []string `help:"A node that may come as a peer; may be given more than once." placeholder:"ID" sep:","`
-	OpenPeers  bool     `help:"Let every node of the realm come as a peer. For development: refused when other machines can connect."`
-	OpenWide   bool     `help:"Open peers even when other machines can connect." name:"open-peers-beyond-loopback"`
-	Echo       []string `help:"A service of this node that answers with what it is asked; may be given more than once." placeholder:"NAME" sep:","`
-
-	MaxPeers        string `help:"Connections to peers; 1000." placeholder:"N"`
-	MaxClients      string `help:"Attached clients; 10000." placeholder:"N"`
-	ServiceTTL      string `help:"How long an advertisement counts; 300s." placeholder:"D" name:"service-ttl"`
-	CleanupInterval string `help:"How often expired entries are removed; 60s." placeholder:"D"`
-	DrainTimeout    string `help:"How long calls in progress may take at the end; 30s." placeholder:"D"`
-	LogLevel        string `help:"debug, info, warn or error; info." placeholder:"LEVEL"`
-	LogFormat       string `help:"text or json; text." placeholder:"FORMAT"`
+	kong.Plugins // a flag for every setting
 }
+
+func newRunCmd() runCmd { return runCmd{Plugins: kong.Plugins{config.Flags("control")}} }
 
 // Help is the second part of --help.
 func (c *runCmd) Help() string {
@@ -44,7 +38,7 @@ line "ready" when the node answers; with --json also a line "closed" with what w
 which is nothing, or the exit code is 1.
 
 SIGTERM and SIGINT drain the node: nobody new, calls in progress finish, everything is closed. The
-second signal ends it at once.
+second signal ends it at once. SIGHUP reads the configuration file again, as "reload" does.
 
 Examples:
   maculanode run
@@ -62,14 +56,25 @@ func (c *runCmd) Run(m *Main) error {
 	if err := cfg.CheckRun(); err != nil {
 		return usage(err)
 	}
+	hangup := make(chan os.Signal, 1)
+	if m.OwnsProcess {
+		signal.Notify(hangup, syscall.SIGHUP)
+		defer signal.Stop(hangup)
+	}
 	names := &hosts.Names{}
 	log := logs.New(m.Stderr, logs.Config{Level: cfg.LogLevel, JSON: cfg.LogFormat == "json", Rename: names.Rename})
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
+	manager := notify.Socket(m.env(notify.Variable))
+	defer context.AfterFunc(m.ctx, func() { told(log.Warn, manager.Stopping("draining")) })()
 	closed, err := daemon.Run(m.ctx, cfg, daemon.Options{
 		Log: log, Names: names, Version: version().String(), OwnsProcess: m.OwnsProcess,
-		Ready: func(r daemon.Ready) { c.ready(m, r) },
+		Load: func() (config.Config, error) { return m.load(c.place) }, Hangup: hangup,
+		Ready: func(r daemon.Ready) {
+			c.ready(m, r)
+			told(log.Warn, manager.Ready("listening on "+r.Addr))
+		},
 	})
 	if err != nil {
 		return err
@@ -93,15 +98,35 @@ func (c *runCmd) Run(m *Main) error {
 }
 
 func (c *runCmd) ready(m *Main, r daemon.Ready) {
+	line := map[string]string{"event": "ready", "id": r.ID, "addr": r.Addr, "control": r.Control} // bound: what stands here
+	text := fmt.Sprintf("ready id=%s addr=%s control=%s", r.ID, r.Addr, quoted(r.Control))
+	for _, door := range []struct{ key, where string }{{"admin", r.Admin}, {"api", r.API}} {
+		if door.where != "" {
+			line[door.key] = door.where
+			text += " " + door.key + "=" + quoted(door.where)
+		}
+	}
 	if c.JSON {
-		m.json(map[string]string{"event": "ready", "id": r.ID, "addr": r.Addr, "control": r.Control})
+		m.json(line)
 		return
 	}
-	control := r.Control
-	if strings.ContainsAny(control, " \t\"") {
-		control = fmt.Sprintf("%q", control)
+	fmt.Fprintln(m.Stdout, text)
+}
+
+// told logs that the service manager could not be told something; the node
+// runs without it.
+func told(warn func(string, ...any), err error) {
+	if err != nil {
+		warn("notify", "err", err)
 	}
-	fmt.Fprintf(m.Stdout, "ready id=%s addr=%s control=%s\n", r.ID, r.Addr, control)
+}
+
+// quoted is a path as one word of a line.
+func quoted(s string) string {
+	if strings.ContainsAny(s, " \t\"") {
+		return fmt.Sprintf("%q", s)
+	}
+	return s
 }
 
 // json prints v as one line.

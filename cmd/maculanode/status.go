@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -9,11 +8,13 @@ import (
 	"time"
 
 	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
+	"github.com/maculamesh/macula/node/fault"
 )
 
 type statusCmd struct {
 	place
-	JSON bool `help:"Print JSON." name:"json"`
+	JSON  bool `help:"Print JSON." name:"json"`
+	Ready bool `help:"Only whether the node takes part in the mesh: the exit code is 0 if it does, 4 if not; one line says why not."`
 }
 
 // Help is the second part of --help.
@@ -23,41 +24,51 @@ then its peers, clients and services, at most 1000 of each.
 
 Examples:
   maculanode status
-  maculanode status --json | jq .pool`
+  maculanode status --json | jq .pool
+  maculanode status --ready && echo it is`
 }
 
 // Run implements the command.
 func (c *statusCmd) Run(m *Main) error {
-	cfg, err := m.load(c.place, "control")
+	s, err := m.status(c.place)
 	if err != nil {
 		return err
 	}
-	resp, err := ask(m.ctx, cfg.Control, &control.Request{Verb: control.VerbStatus})
-	if err != nil {
-		return err
-	}
-	if resp.Status == nil {
-		return errors.New("the node answered without a status: is it another version?")
+	if c.Ready && !s.Ready {
+		return fault.New("", fault.Draining, "the node is not ready: %s", s.NotReady)
 	}
 	if c.JSON {
-		m.json(resp.Status)
+		m.json(s)
 		return nil
 	}
-	show(m.Stdout, resp.Status)
+	if c.Ready {
+		fmt.Fprintln(m.Stdout, "ready")
+		return nil
+	}
+	show(m.Stdout, s)
 	return nil
 }
 
 // show prints a status for people.
 func show(out io.Writer, s *control.Status) {
-	state := "serving"
-	if s.Draining {
+	state := "ready"
+	switch {
+	case s.Draining:
 		state = "draining"
+	case !s.Ready:
+		state = "not ready (" + s.NotReady + ")"
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "node\t%s\n", s.ID)
 	fmt.Fprintf(w, "realm\t%s\n", s.Realm)
 	fmt.Fprintf(w, "address\t%s\n", s.Addr)
-	fmt.Fprintf(w, "state\t%s for %v, process %d, version %s\n", state, seconds(s.Uptime), s.PID, s.Version)
+	for _, x := range [][2]string{{"admin", s.Admin}, {"api", s.API}} {
+		if x[1] != "" {
+			fmt.Fprintf(w, "%s\t%s\n", x[0], x[1])
+		}
+	}
+	fmt.Fprintf(w, "state\t%s, up %v, process %d, version %s\n", state, seconds(s.Uptime), s.PID, s.Version)
+	fmt.Fprintf(w, "pressure\t%s\n", pressureText(&s.Pressure))
 	w.Flush()
 	tables(out, s)
 	done(out, s)
@@ -66,37 +77,57 @@ func show(out io.Writer, s *control.Status) {
 	services(out, s)
 }
 
+// pressureText is how short the node is of memory and processor time.
+func pressureText(p *control.Pressure) string {
+	memory := "no limit on memory"
+	if p.Limit > 0 {
+		memory = fmt.Sprintf("%d of %d MiB of memory", p.Used>>20, p.Limit>>20)
+	}
+	return fmt.Sprintf("%s, %s, tasks wait %v for a processor", p.Level, memory, seconds(p.Latency))
+}
+
 func tables(out io.Writer, s *control.Status) {
 	w := tabwriter.NewWriter(out, 8, 8, 2, ' ', tabwriter.AlignRight)
 	row := func(name string, now int, limit, peak string) {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t\n", name, now, limit, peak)
 	}
 	use := func(name string, u control.Use) { row(name, u.Now, strconv.Itoa(u.Limit), strconv.Itoa(u.Peak)) }
+	// Load adaptation may have lowered a limit for the moment.
+	adapted := func(name string, u control.Use, acting int) {
+		if limit := strconv.Itoa(u.Limit); acting > 0 && acting < u.Limit {
+			row(name, u.Now, fmt.Sprintf("%d of %s", acting, limit), strconv.Itoa(u.Peak))
+			return
+		}
+		use(name, u)
+	}
 	fmt.Fprintf(w, "\nHOLDS\tNOW\tLIMIT\tPEAK\t\n")
-	use("peers", s.Pool.Use)
+	adapted("peers", s.Pool.Use, s.Acting.Peers)
 	row("in use", s.Pool.InUse, "", "")
 	row("dialling", s.Pool.Dialling, "", "")
 	row("waiting", s.Pool.Waiting, "", "")
 	row("closing", s.Pool.Closing, "", "")
-	use("clients", s.Clients.Use)
-	use("services known", s.Registry.Use)
+	adapted("clients", s.Clients.Use, s.Acting.Clients)
+	adapted("services known", s.Registry.Use, s.Acting.Services)
 	row("services here", s.Services.Now, strconv.Itoa(s.Services.Limit), "")
-	use("handlers", s.Server.Use)
+	adapted("handlers", s.Server.Use, s.Acting.Handlers)
 	row("calls out", s.Caller.InFlight, "", strconv.Itoa(s.Caller.Peak))
 	row("connections", s.Transport.Conns, strconv.Itoa(s.Transport.Limit), "")
 	row("handshakes", s.Transport.Handshaking, "", "")
 	row("streams", s.Transport.Streams, "", "")
 	row("leases", s.Leases, "", "")
 	w.Flush()
+	if s.Oldest != (control.Oldest{}) {
+		fmt.Fprintf(out, "\noldest: call %v, handshake %v, half-closed stream %v\n", seconds(s.Oldest.Call), seconds(s.Oldest.Handshake), seconds(s.Oldest.HalfClosed))
+	}
 }
 
 func done(out io.Writer, s *control.Status) {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	p, c, g, r, d := &s.Pool, &s.Clients, &s.Registry, &s.Caller, &s.Discovery
 	fmt.Fprintf(w, "\nHAS DONE\t\n")
-	fmt.Fprintf(w, "pool\thits %d, misses %d, dials %d (%d failed), admitted %d, evicted %d, reaped %d, superseded %d, refused %d\n",
-		p.Hits, p.Misses, p.Dials, p.DialErrors, p.Admitted, p.Evicted, p.Reaped, p.Superseded, p.Refused)
-	fmt.Fprintf(w, "clients\tadmitted %d, refused %d, superseded %d, left %d\n", c.Admitted, c.Refused, c.Superseded, c.Left)
+	fmt.Fprintf(w, "pool\thits %d, misses %d, dials %d (%d failed), admitted %d, evicted %d (limit lowered %d, pressure %d, policy %d), reaped %d, superseded %d, refused %d\n",
+		p.Hits, p.Misses, p.Dials, p.DialErrors, p.Admitted, p.Evicted, p.Lowered, p.Pressure, p.Policy, p.Reaped, p.Superseded, p.Refused)
+	fmt.Fprintf(w, "clients\tadmitted %d, refused %d, superseded %d, shed %d, left %d\n", c.Admitted, c.Refused, c.Superseded, c.Shed, c.Left)
 	fmt.Fprintf(w, "registry\tnames %d, owners %d; added %d, refreshed %d, stale %d, refused %d, removed %d, expired %d\n",
 		g.Names, g.Owners, g.Added, g.Refreshed, g.Stale, g.Refused, g.Removed, g.Expired)
 	fmt.Fprintf(w, "answered\tserved %d, refused %d, panics %d\n", s.Server.Served, s.Server.Refused, s.Server.Panics)
@@ -132,14 +163,7 @@ func services(out io.Writer, s *control.Status) {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "\nSERVICE\tPROVIDER\tWHERE\tEXPIRES IN\n")
 	for _, v := range s.ServiceList {
-		where := v.Addr
-		switch {
-		case v.Local && v.Provider == s.ID:
-			where = "here"
-		case v.Local:
-			where = "a client"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%v\n", v.Name, v.Provider, where, seconds(v.Left).Round(time.Second))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%v\n", v.Name, v.Provider, where(v, s.ID), seconds(v.Left).Round(time.Second))
 	}
 	w.Flush()
 	more(out, len(s.ServiceList), s.Registry.Now)

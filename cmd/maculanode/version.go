@@ -49,6 +49,10 @@ func (b build) String() string {
 	return s
 }
 
+// released is the version of a released program; the linker sets it (see
+// internal/release).
+var released string
+
 func version() build {
 	b := build{Version: "(devel)", Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
@@ -57,6 +61,9 @@ func version() build {
 	}
 	if info.Main.Version != "" {
 		b.Version = info.Main.Version
+	}
+	if released != "" {
+		b.Version = released
 	}
 	for _, s := range info.Settings {
 		switch s.Key {

@@ -16,10 +16,11 @@ type proc struct {
 	dir string
 }
 
-// newProc makes the data directory and the key of a node.
+// newProc makes the data directory and the key of a node, on a port that is
+// free, so that nodes which run here already do not matter.
 func (d *demo) newProc(ctx context.Context, name string) (*proc, error) {
 	c := process.Config{Bin: filepath.Join(d.dir, "maculanode"), Dir: filepath.Join(d.dir, name)}
-	p, err := process.New(ctx, c)
+	p, err := process.New(ctx, c, "--listen", "127.0.0.1:0")
 	return &proc{Proc: p, dir: c.Dir}, err
 }
 

@@ -24,6 +24,7 @@ type Config struct {
 	Dir     string               // the data directory, made by New; errors call the node by its last element
 	Timeout time.Duration        // of a command of Do; 0 is none but the context's
 	Attr    *syscall.SysProcAttr // of the node's process; nil is the system's default
+	Log     io.Writer            // gets all that the node's process logs; may be nil
 }
 
 // Proc is a node. Start runs it, once; Do and Status may be called before that
@@ -89,6 +90,9 @@ func (p *Proc) Start(ctx context.Context, flags ...string) error {
 	p.cmd = exec.Command(p.c.Bin, append([]string{"run", "--dir", p.c.Dir, "--json"}, flags...)...)
 	p.cmd.SysProcAttr = p.c.Attr
 	p.cmd.Stderr = &p.log
+	if p.c.Log != nil {
+		p.cmd.Stderr = io.MultiWriter(&p.log, p.c.Log)
+	}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return err

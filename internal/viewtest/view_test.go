@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -27,8 +26,9 @@ import (
 
 // page is a run that is open in the browser.
 type page struct {
-	t   *testing.T
-	ctx context.Context
+	t       *testing.T
+	ctx     context.Context
+	allowed string // what the address of a request begins with
 
 	mu       sync.Mutex
 	complain []string // errors on the console, exceptions, requests
@@ -49,21 +49,7 @@ func open(t *testing.T, run *view.Run, width, height int) *page {
 	out.Close()
 	t.Logf("%d events, %d decisions: a page of %.2f MB", run.Events, len(run.Records), float64(size)/1e6)
 
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.WindowSize(width, height),
-		chromedp.Flag("force-prefers-reduced-motion", true), chromedp.Flag("disable-dev-shm-usage", true))
-	alloc, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
-	t.Cleanup(cancel)
-	ctx, cancel := chromedp.NewContext(alloc)
-	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
-	t.Cleanup(cancel)
-	p := &page{t: t, ctx: ctx}
-	if err := chromedp.Listen(ctx, p.listen); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
-		t.Fatal(err)
-	}
+	p := browser(t, "file://", width, height)
 	p.do(chromedp.EmulateViewport(int64(width), int64(height)), chromedp.Navigate("file://"+file), chromedp.WaitVisible("body.ready"))
 	return p
 }
@@ -79,7 +65,7 @@ func (p *page) listen(ev any) {
 			p.complain = append(p.complain, fmt.Sprintf("console %s: %s", ev.Type, ev.Args[0].Description))
 		}
 	case *network.EventRequestWillBeSent:
-		if u := ev.Request.URL; !strings.HasPrefix(u, "file://") && !strings.HasPrefix(u, "data:") {
+		if u := ev.Request.URL; !strings.HasPrefix(u, p.allowed) && !strings.HasPrefix(u, "data:") {
 			p.complain = append(p.complain, "request: "+u)
 		}
 	}
@@ -122,7 +108,7 @@ func (p *page) press(keys ...string) {
 func (p *page) frame() {
 	p.t.Helper()
 	ask[bool](p, `new Promise((done) => {
-		const look = () => (simview.asked || simview.waiting ? requestAnimationFrame(look) : done(true));
+		const look = () => (window.simview && (simview.asked || simview.waiting) ? requestAnimationFrame(look) : done(true));
 		requestAnimationFrame(() => requestAnimationFrame(look));
 	})`)
 }

@@ -177,6 +177,10 @@ func atProcs(n int, f func()) {
 	f()
 }
 
+// released is the version of a released program; the linker sets it (see
+// internal/release).
+var released string
+
 // version is that of the module. A program that was not built from a commit as
 // it is has a hash of itself besides: what two of them say is not to be mixed.
 func version() string {
@@ -185,6 +189,9 @@ func version() string {
 		return "unknown"
 	}
 	v := info.Main.Version
+	if released != "" {
+		v = released
+	}
 	if v == "" || v == "(devel)" || strings.HasSuffix(v, "+dirty") {
 		v = strings.TrimSpace(v + " " + fingerprint())
 	}

@@ -4,18 +4,18 @@
 // Every value is text in each of the three and is parsed by one table, so a
 // mistake is reported the same way wherever it was made: where, what, and what
 // is accepted. A value of a higher source replaces that of a lower one, lists
-// included.
+// included. The flags, the commented file of a new node and
+// docs/CONFIGURATION.md come from the same table, and the defaults in it from
+// the parts of the node themselves.
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
+	"maps"
 	"path/filepath"
-	"time"
 
+	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/transport"
 )
 
@@ -38,18 +38,21 @@ type Config struct {
 	Advertised Endpoint // where others dial this node; zero: what it listens on
 	Peers      []Peer   // the node keeps a connection to each; they may be peers
 	AllowPeers []transport.PeerID
-	OpenPeers  bool     // everybody may be a peer
-	OpenWide   bool     // OpenPeers also when others than this machine can connect
-	Echo       []string // services that answer with what they are asked
+	OpenPeers  bool      // everybody may be a peer
+	OpenWide   bool      // OpenPeers also when others than this machine can connect
+	Echo       []string  // services that answer with what they are asked
+	HTTP       []Backend // services that an HTTP server answers
 
-	MaxPeers        int
-	MaxClients      int
-	ServiceTTL      time.Duration
-	CleanupInterval time.Duration
-	DrainTimeout    time.Duration
+	Admin      Address // of the admin pages
+	AdminToken string  // a file; empty for none
+	API        Address
+	APIToken   string
 
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
+
+	Node node.Config      // the limits, intervals and timeouts of it and its parts; who and where it is stands above
+	QUIC transport.Config // of connections
 
 	Warnings []string // what is odd and was ignored
 
@@ -77,39 +80,53 @@ type Sources struct {
 	Flags []Value
 }
 
-// defaults are the values without any source. Each has its reason in the
-// commented file that Template returns.
+// defaults are the values without any source; what belongs to a part of the
+// node stays zero until finish.
 func defaults(dir string) Config {
 	return Config{
 		Dir: dir, Key: filepath.Join(dir, KeyName), Control: filepath.Join(dir, ControlName),
 		Listen:   Endpoint{Host: "127.0.0.1", Port: DefaultPort},
-		MaxPeers: 1000, MaxClients: 10_000,
-		ServiceTTL: 300 * time.Second, CleanupInterval: 60 * time.Second, DrainTimeout: 30 * time.Second,
 		LogLevel: slog.LevelInfo, LogFormat: "text",
 		origin: map[string]string{},
 	}
 }
 
+// finish gives what nobody has set the defaults of the parts, some of which
+// follow from others.
+func (c *Config) finish() {
+	c.Node = c.Node.WithDefaults()
+	c.QUIC = c.QUIC.WithDefaults()
+}
+
 // DefaultPort is where a node listens.
 const DefaultPort = 4433
 
-// Load reads all sources. The error is one line that says where the mistake
-// is, what it is and what would be right.
+// Load reads all sources. The error is one line that says where the first
+// mistake is, what it is and what would be right.
 func Load(src Sources) (Config, error) {
+	c, errs := LoadAll(src)
+	if len(errs) > 0 {
+		return Config{}, errs[0]
+	}
+	return c, nil
+}
+
+// LoadAll reads all sources and returns every mistake, in the order of the
+// sources, at most maxMistakes and the number of the others. With a mistake
+// the configuration is what could be read.
+func LoadAll(src Sources) (Config, []error) {
 	dir, err := filepath.Abs(src.Dir)
 	if err != nil {
-		return Config{}, fmt.Errorf("the data directory %q: %w", src.Dir, err)
+		return Config{}, []error{fmt.Errorf("the data directory %q: %w", src.Dir, err)}
 	}
 	c := defaults(dir)
-	if err := c.readFile(src.File); err != nil {
-		return Config{}, err
-	}
+	errs := c.readFile(src.File)
 	c.readEnv(src)
 	for i := range settings {
 		s := &settings[i]
 		if v := src.Env(s.env()); v != "" {
 			if err := c.apply(s, s.env(), "", s.split(v)); err != nil {
-				return Config{}, err
+				errs = append(errs, err)
 			}
 		}
 	}
@@ -119,10 +136,25 @@ func Load(src Sources) (Config, error) {
 			continue // a flag of the command, not a setting
 		}
 		if err := c.apply(s, "--"+s.flag, "", v.Text); err != nil {
-			return Config{}, err
+			errs = append(errs, err)
 		}
 	}
-	return c, nil
+	raw := c.Node
+	c.finish()
+	if len(errs) == 0 {
+		errs = append(c.cut(raw), c.conflicts()...)
+	}
+	return c, first(errs)
+}
+
+// maxMistakes bounds how many mistakes are told of.
+const maxMistakes = 50
+
+func first(errs []error) []error {
+	if more := len(errs) - maxMistakes; more > 0 {
+		errs = append(errs[:maxMistakes:maxMistakes], fmt.Errorf("and %d mistakes more", more))
+	}
+	return errs
 }
 
 // readEnv notes variables that look like settings and are none. They may
@@ -140,13 +172,13 @@ func (c *Config) readEnv(src Sources) {
 }
 
 // apply sets one value; base is the directory that relative paths start from,
-// empty for the working directory.
+// empty for the working directory. After an error the value is as it was.
 func (c *Config) apply(s *setting, from, base string, text []string) error {
 	if !s.list && len(text) != 1 {
 		return fmt.Errorf("%s: %s takes one value, not %d", from, s.key, len(text))
 	}
-	if s.path && base != "" && !filepath.IsAbs(text[0]) {
-		text = []string{filepath.Join(base, text[0])}
+	if s.rebase != nil && base != "" {
+		text = []string{s.rebase(base, text[0])}
 	}
 	if err := s.set(c, text); err != nil {
 		if from == "--"+s.flag || from == s.env() {
@@ -158,6 +190,13 @@ func (c *Config) apply(s *setting, from, base string, text []string) error {
 	return nil
 }
 
+// Clone returns a copy that shares nothing that is changed.
+func (c *Config) Clone() Config {
+	d := *c
+	d.origin = maps.Clone(c.origin)
+	return d
+}
+
 // Origin says where the value of a key comes from: a place in the file, a
 // variable, a flag, or "default".
 func (c *Config) Origin(key string) string {
@@ -167,30 +206,9 @@ func (c *Config) Origin(key string) string {
 	return "default"
 }
 
-// CheckRun says what a node could not start with.
-func (c *Config) CheckRun() error {
-	if c.Realm == "" {
-		if _, err := os.Stat(c.Dir); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("there is no data directory %s: make it with \"maculanode init --dir %s\", or name another with --dir", c.Dir, c.Dir)
-		}
-		return fmt.Errorf("no realm is set: add \"realm: org.example.name\" to %s, or give --realm", c.file())
-	}
-	if len(c.Control) > maxSocketPath {
-		return fmt.Errorf("%s: the path of the control socket has %d bytes, a Unix socket takes %d: choose a shorter one with --control PATH (now %s)", c.Origin("control"), len(c.Control), maxSocketPath, c.Control)
-	}
-	if c.OpenPeers && !c.OpenWide && !c.Listen.Loopback() {
-		return fmt.Errorf("%s: open_peers lets every node of the realm in as a peer, and %s can be reached from other machines: list the peers with --allow-peer ID, or listen on 127.0.0.1, or add --open-peers-beyond-loopback if you mean it", c.Origin("open_peers"), c.Listen)
-	}
-	return nil
-}
-
 func (c *Config) file() string {
 	if c.File != "" {
 		return c.File
 	}
 	return filepath.Join(c.Dir, FileName)
 }
-
-// maxSocketPath is what fits into a socket address on every Unix: macOS has
-// 104 bytes with the terminating zero, Linux 108.
-const maxSocketPath = 103

@@ -33,8 +33,8 @@ func TestAFlagStandsOverAVariableAndAVariableOverTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.MaxPeers != 21 || c.MaxClients != 12 || c.ServiceTTL != 3*time.Second || c.CleanupInterval != time.Minute {
-		t.Errorf("got %d %d %v %v", c.MaxPeers, c.MaxClients, c.ServiceTTL, c.CleanupInterval)
+	if n := &c.Node; n.Pool.Cap != 21 || n.Clients.Limit != 12 || n.Registry.TTL != 3*time.Second || n.CleanupInterval != time.Minute {
+		t.Errorf("got %d %d %v %v", n.Pool.Cap, n.Clients.Limit, n.Registry.TTL, n.CleanupInterval)
 	}
 	if got := strings.Join(c.Echo, " "); got != "in.env more" {
 		t.Errorf("a list of a higher source must replace that of a lower one, got %q", got)
@@ -101,10 +101,15 @@ func TestTheTemplateIsValidAndItsCommentedValuesAreTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := defaults(c.Dir)
+	if got := c.Admin.String(); got != "127.0.0.1:4434" || c.Realm != "org.example.x" {
+		t.Errorf("admin is %s, realm %s", got, c.Realm)
+	}
 	shown := 0
 	for i := range settings {
 		s := &settings[i]
+		if !s.common {
+			continue
+		}
 		if !strings.Contains(text, s.key+":") {
 			t.Errorf("the template does not show %s", s.key)
 		}
@@ -114,19 +119,23 @@ func TestTheTemplateIsValidAndItsCommentedValuesAreTheDefaults(t *testing.T) {
 			continue
 		}
 		shown++
-		got := defaults(c.Dir)
+		want, got := defaults(c.Dir), defaults(c.Dir)
+		want.finish()
 		if err := got.apply(s, "template", c.Dir, []string{value}); err != nil {
 			t.Error(err)
 		}
-		got.origin, want.origin = nil, nil
-		if a, b := got, want; a.MaxPeers != b.MaxPeers || a.MaxClients != b.MaxClients || a.ServiceTTL != b.ServiceTTL || a.CleanupInterval != b.CleanupInterval ||
-			a.DrainTimeout != b.DrainTimeout || a.Key != b.Key || a.Control != b.Control || a.LogLevel != b.LogLevel || a.LogFormat != b.LogFormat || a.OpenPeers || a.OpenWide {
+		got.finish()
+		if s.text(&got) != s.text(&want) {
 			t.Errorf("the template shows %s: %s, which is not the default", s.key, value)
 		}
-		got.origin = map[string]string{}
 	}
 	if shown < 10 {
 		t.Errorf("only %d defaults were compared", shown)
+	}
+	for listen, want := range map[string]string{"127.0.0.1:0": "\n# admin: off\n", "[::]:65535": "\n# admin: off\n", ":1": "\nadmin: 127.0.0.1:2\n"} {
+		if text := string(Template("a.b", listen)); !strings.Contains(text, want) {
+			t.Errorf("listen %s: the template lacks %q", listen, want)
+		}
 	}
 }
 

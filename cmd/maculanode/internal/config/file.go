@@ -19,7 +19,7 @@ const maxFile = 1 << 20 // bytes; a node with 10,000 peers needs less
 
 // readFile applies the configuration file. Without a name the file of the
 // data directory is read if it is there.
-func (c *Config) readFile(name string) error {
+func (c *Config) readFile(name string) []error {
 	asked := name != ""
 	if !asked {
 		name = filepath.Join(c.Dir, FileName)
@@ -29,14 +29,14 @@ func (c *Config) readFile(name string) error {
 	case errors.Is(err, fs.ErrNotExist) && !asked:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there is no configuration file %s: \"maculanode init\" writes one", name)
+		return []error{fmt.Errorf("there is no configuration file %s: \"maculanode init\" writes one", name)}
 	case err != nil:
-		return fmt.Errorf("cannot read the configuration file %s: %w", name, bare(err))
+		return []error{fmt.Errorf("cannot read the configuration file %s: %w", name, bare(err))}
 	}
 	c.File = name
 	base, err := filepath.Abs(filepath.Dir(name))
 	if err != nil {
-		return err
+		return []error{err}
 	}
 	return c.parseFile(name, base, data)
 }
@@ -63,36 +63,42 @@ func bare(err error) error {
 	return err
 }
 
-// parseFile applies the keys in the order of the file. The syntax tree knows
-// the place of everything, so each mistake is reported with it.
-func (c *Config) parseFile(name, base string, data []byte) error {
-	file, err := parser.ParseBytes(data, 0)
+// parseFile applies the keys in the order of the file, and goes on after a
+// mistake. The syntax tree knows the place of everything, so each mistake is
+// reported with it.
+func (c *Config) parseFile(name, base string, data []byte) []error {
+	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		return syntaxError(name, err)
+		return []error{syntaxError(name, err)}
 	}
+	var errs []error
 	seen := map[string]*token.Token{}
 	for _, doc := range file.Docs {
 		pairs, err := mapping(name, doc.Body)
 		if err != nil {
-			return err
+			errs = append(errs, err)
 		}
 		for _, p := range pairs {
-			tok := p.Key.GetToken()
-			key := tok.Value
-			if first := seen[key]; first != nil {
-				return fmt.Errorf("%s: the key %.100q is set twice, first in line %d", place(name, tok), key, first.Position.Line)
-			}
-			seen[key] = tok
-			s := byKey(key)
-			if s == nil {
-				return fmt.Errorf("%s: there is no key %.100q%s", place(name, tok), key, didYouMean(strings.ReplaceAll(key, "-", "_"), keys()))
-			}
-			if err := c.applyNode(s, name, base, p.Value); err != nil {
-				return err
+			if err := c.applyPair(name, base, p, seen); err != nil {
+				errs = append(errs, err)
 			}
 		}
 	}
-	return nil
+	return errs
+}
+
+func (c *Config) applyPair(name, base string, p *ast.MappingValueNode, seen map[string]*token.Token) error {
+	tok := p.Key.GetToken()
+	key := tok.Value
+	if first := seen[key]; first != nil {
+		return fmt.Errorf("%s: the key %.100q is set twice, first in line %d", place(name, tok), key, first.Position.Line)
+	}
+	seen[key] = tok
+	s := byKey(key)
+	if s == nil {
+		return fmt.Errorf("%s: there is no key %.100q%s", place(name, tok), key, didYouMean(strings.ReplaceAll(key, "-", "_"), keys()))
+	}
+	return c.applyNode(s, name, base, p.Value)
 }
 
 func (c *Config) applyNode(s *setting, name, base string, n ast.Node) error {

@@ -4,10 +4,10 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 
 	"github.com/maculamesh/macula/node/ident"
+	"github.com/maculamesh/macula/node/registry"
 	"github.com/maculamesh/macula/node/wire"
 	"github.com/maculamesh/macula/transport"
 )
@@ -42,14 +42,14 @@ func valid(t *testing.T, c *Config) {
 		}
 		seen[p.ID] = true
 	}
-	for _, n := range []int{c.MaxPeers, c.MaxClients} {
-		if n < 1 || n > 1_000_000 {
-			t.Fatalf("a limit of %d", n)
+	for i := range settings {
+		s, again := &settings[i], defaults("/d")
+		if c.origin[s.key] == "" {
+			continue
 		}
-	}
-	for _, d := range []time.Duration{c.ServiceTTL, c.CleanupInterval, c.DrainTimeout} {
-		if d < 100*time.Millisecond || d > 24*time.Hour {
-			t.Fatalf("a duration of %v", d)
+		text := s.get(c)
+		if err := s.set(&again, text); err != nil || !reflect.DeepEqual(s.get(&again), text) {
+			t.Fatalf("%s is printed as %q, and that is %q, %v", s.key, text, s.get(&again), err)
 		}
 	}
 	if c.Key == "" || c.Control == "" || c.LogFormat != "text" && c.LogFormat != "json" {
@@ -69,7 +69,7 @@ func FuzzFile(f *testing.F) {
 		"a: &a [*a]\n", "realm: &r a.b\nkey: *r\n", "<<: {realm: a}\n", "realm: !!binary aGk=\n", "realm: |\n  a\n", "realm: >-\n  a\n  b\n",
 		"realm: [", "realm: {", "realm: \"", "realm: a\n\tkey: b\n", "- a\n- b\n", "realm:\n  realm:\n    realm: a\n", "a: b: c\n",
 		strings.Repeat("[", 200), strings.Repeat("{a: ", 200), strings.Repeat("- ", 200), strings.Repeat("a:\n ", 50), strings.Repeat("k", 3000) + ": 1\n", "realm: " + strings.Repeat("r", 3000) + "\n",
-		"peers: [" + strings.Repeat(someID+"@h:1, ", 3) + "]\n", "log_level: DEBUG\nlog_format: json\nopen_peers: yes\n", "listen: \"[fe80::1%a\\nb]:1\"\n",
+		"peers: [" + strings.Repeat(someID+"@h:1, ", 3) + "]\n", "log_level: DEBUG\nlog_format: json\nopen_peers: yes\n", "http: [a=http://h/]\nadmin: off\napi: unix:a/b.sock\nservice_ttls: [a.**=5s, \"**=9s\"]\nkeep_alive: off\nconn_window: 1MiB\nadapt_high: 85%\n", "listen: \"[fe80::1%a\\nb]:1\"\n",
 	} {
 		f.Add([]byte(s))
 	}
@@ -78,13 +78,16 @@ func FuzzFile(f *testing.F) {
 			return
 		}
 		c := defaults("/d")
-		if err := c.parseFile("f.yaml", "/d", text); err != nil {
+		errs := c.parseFile("f.yaml", "/d", text)
+		for _, err := range errs {
 			oneLine(t, err)
+		}
+		if len(errs) > 0 {
 			return
 		}
 		valid(t, &c)
 		again := defaults("/d")
-		if err := again.parseFile("f.yaml", "/d", text); err != nil || !reflect.DeepEqual(c, again) {
+		if err := again.parseFile("f.yaml", "/d", text); len(err) > 0 || !reflect.DeepEqual(c, again) {
 			t.Fatalf("read again: %+v, %v, at first %+v", again, err, c)
 		}
 	})
@@ -97,6 +100,7 @@ func FuzzSetting(f *testing.F) {
 		"", "a.b", "127.0.0.1:0", "[::1]:4433", "host:70000", someID + "@h:1", someID, "a, b", "true", "NaN", "Inf", "-1", "0", "1_000_000", "_", "+5",
 		"9223372036854775808", "18446744073709551616", "1s", "300", "-5m", "1e3s", "999999999h", "\xff", "a\nb", "DEBUG", "jsno", strings.Repeat("x", 5000),
 		"[fe80::1%a\nb]:1", someID + "@" + someID + "@h:1", "a..b", strings.Repeat("a,", 300),
+		"off", "unix:/x/y.sock", "a.b=http://127.0.0.1:8080/x", "a=http://\xff/", "a.**=30s", "**=1h", "64KiB", "9223372036854775807GiB", "50%", "200%", "full",
 	} {
 		f.Add(uint8(i), text)
 		for k := range settings {
@@ -133,6 +137,103 @@ func FuzzSetting(f *testing.F) {
 		a.origin, b.origin = nil, nil
 		if !reflect.DeepEqual(a, b) {
 			t.Fatalf("%s=%q: %+v, and --%s: %+v", s.env(), text, a, s.flag, b)
+		}
+	})
+}
+
+// FuzzParseAddress demands that what is taken is printed as text that means the
+// same, in one line.
+func FuzzParseAddress(f *testing.F) {
+	for _, s := range []string{"", "off", "OFF", "unix:", "unix:/a", "unix:a\nb", "unix:\x00", "127.0.0.1:0", "h", "[::1]:65536", "unix:unix:x", "off:1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		a, err := ParseAddress(text)
+		if err != nil {
+			oneLine(t, err)
+			return
+		}
+		if again, err := ParseAddress(a.String()); err != nil || again != a || a.On == (text == "off") || a.Unix != "" && !a.Loopback() || strings.ContainsFunc(a.String(), unicode.IsControl) {
+			t.Fatalf("%q is %+v, and printed that is %+v, %v", text, a, again, err)
+		}
+	})
+}
+
+// FuzzParseBackend demands the same of NAME=URL, and of NAME=DURATION.
+func FuzzParseBackend(f *testing.F) {
+	for _, s := range []string{"", "=", "a=", "=http://h/", "a=http://h/", "a=http://h/?x=y", "a=ftp://h/", "a=http://", "a=http://h/\n", "a b=http://h/", "a=5s", "a.**=5s", "**=1h", "a**=2s", "a.*=5s", "a=-5s", "a=1e9h", strings.Repeat("a", 300) + "=5s", "a=http://\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		b, err := ParseBackend(text)
+		switch {
+		case err != nil:
+			oneLine(t, err)
+		case b.Name+"="+b.URL != text || wire.ValidName(b.Name) != nil || wire.Printable(b.URL) != b.URL:
+			t.Fatalf("%q is %+v", text, b)
+		}
+		n, err := ParseNameTTL(text)
+		if err != nil {
+			oneLine(t, err)
+			return
+		}
+		lim := registry.Limits{Entries: 1, TTL: n.TTL, MinTTL: n.TTL, MaxTTL: n.TTL, TTLs: []registry.NameTTL{n}}
+		if again, err := ParseNameTTL(nameTTLText(n)); err != nil || again != n || lim.Check() != nil {
+			t.Fatalf("%q is %+v, and printed that is %+v, %v; the registry says %v", text, n, again, err, lim.Check())
+		}
+	})
+}
+
+// FuzzToken demands that a token fits into a header, and that an error shows
+// nothing of it.
+func FuzzToken(f *testing.F) {
+	for _, s := range []string{"", "\n", "short", "0123456789abcdef", "0123456789abcdef\r\n\n", "0123456789 abcdef", "0123456789abcdef\x00", strings.Repeat("x", 5000), "0123456789abcdé"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		token, err := parseToken(text)
+		if err != nil {
+			oneLine(t, err)
+			if token != "" || len(text) > 40 && strings.Contains(err.Error(), text) {
+				t.Fatalf("%q, %v", token, err)
+			}
+			return
+		}
+		if len(token) < minToken || len(token) > maxToken || strings.ContainsAny(token, " \t\r\n\x00") || !strings.HasPrefix(text, token) {
+			t.Fatalf("%q is taken as %q", text, token)
+		}
+	})
+}
+
+// FuzzSet changes limits as a command asks for it. What is taken goes together
+// and can be taken back; what is not is explained in one line.
+func FuzzSet(f *testing.F) {
+	for _, s := range []string{
+		"", "=", "max_peers=5", "max_peers=5\nmax_clients=6", "max_peers=5\nmax_peers=6", " max_peers = 5 ", "max_peers", "max_peers=", "dials=5", "echo=a", "realm=a.b", "x=1",
+		"service_ttl=1s\nmin_service_ttl=1s\nmax_service_ttl=1s", "max_service_ttl=1s", "service_ttls=a.**=5s,b=6s", "service_ttls=", "service_ttls=a=1ms", "log_level=debug", "log_level=\xff", "max_clients=1000000",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		was := defaults("/d")
+		was.Realm = "a.b"
+		was.finish()
+		c := was.Clone()
+		keys, err := c.Set(strings.Split(text, "\n"))
+		if err != nil {
+			oneLine(t, err)
+			return
+		}
+		valid(t, &c)
+		back := map[string]*Config{}
+		for _, k := range keys {
+			if IsLimit(k) != nil || c.Origin(k) != SourceSet {
+				t.Fatalf("%s was set, from %s", k, c.Origin(k))
+			}
+			back[k] = &was
+		}
+		if err := c.Restore(back); err != nil || len(was.Changes(&c)) > 0 {
+			t.Fatalf("taken back: %v, %+v", err, was.Changes(&c))
 		}
 	})
 }

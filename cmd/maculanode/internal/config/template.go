@@ -1,63 +1,74 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+)
 
-// Template returns the commented configuration file of a new node.
+// Template returns the commented configuration file of a new node: the common
+// settings. The admin pages get the port after that of listen, when that has
+// one.
 func Template(realm, listen string) []byte {
-	return fmt.Appendf(nil, template, realm, listen)
+	d := defaults("")
+	d.finish()
+	var b strings.Builder
+	b.WriteString(templateHead)
+	for i := range settings {
+		s := &settings[i]
+		if !s.common {
+			continue
+		}
+		fmt.Fprintf(&b, "\n%s", comment(s.help))
+		switch s.key {
+		case "realm":
+			fmt.Fprintf(&b, "realm: %s\n", realm)
+		case "listen":
+			fmt.Fprintf(&b, "listen: %s\n", listen)
+		case "admin":
+			fmt.Fprintf(&b, "%s\n", adminLine(listen))
+		case "key", "control":
+			fmt.Fprintf(&b, "# %s: %s\n", s.key, map[string]string{"key": KeyName, "control": ControlName}[s.key])
+		default:
+			lines := s.sample
+			if lines == nil {
+				lines = []string{s.key + ": " + s.text(&d)}
+			}
+			for _, l := range lines {
+				fmt.Fprintf(&b, "# %s\n", l)
+			}
+		}
+	}
+	return []byte(b.String())
 }
 
-const template = `# The configuration of a maculanode.
+const templateHead = `# The configuration of a maculanode.
 # Over it stand the variables MACULA_<KEY IN UPPER CASE>, over those the flags.
 # Relative paths start from the directory of this file.
-# A key with a # in front has the value that is shown.
-
-# The realm: nodes and clients of other realms are refused. Reverse DNS.
-realm: %s
-
-# The UDP address to listen on. 0.0.0.0:4433 serves other machines.
-listen: %s
-
-# Where other nodes dial this one, when that is not the address above.
-# advertised: node1.example.org:4433
-
-# Nodes to keep a connection to, as ID@HOST:PORT. They may be peers.
-# "maculanode id" prints the id of a node.
-# peers:
-#   - 0123...@node2.example.org:4433
-
-# Nodes that may come as peers without being listed above, by id.
-# Everybody else of the realm may come as a client.
-# allow_peers: []
-
-# Let every node of the realm come as a peer. For development: it is refused
-# when other machines can connect, unless the second key says so too.
-# open_peers: false
-# open_peers_beyond_loopback: false
-
-# Services of this node that answer with what they are asked.
-# echo: []
-
-# Connections to peers; over it the least recently used idle one is closed.
-# max_peers: 1000
-
-# Attached clients; the next one is refused and told when to come again.
-# max_clients: 10000
-
-# How long an advertised service is found when nobody advertises it again.
-# service_ttl: 300s
-
-# How often expired entries are removed. They are not found even before.
-# cleanup_interval: 60s
-
-# How long calls in progress may take when the node is told to stop.
-# drain_timeout: 30s
-
-# The key file, and the socket through which the other commands reach the node.
-# key: node.key
-# control: control.sock
-
-# debug, info, warn or error; text or json. The log goes to standard error.
-# log_level: info
-# log_format: text
+# A key with a # in front has the value that is shown, or is an example.
+# These are the common keys; docs/CONFIGURATION.md and "maculanode run --help"
+# have all of them, "maculanode config show" what a node would use.
 `
+
+func adminLine(listen string) string {
+	_, port, _ := net.SplitHostPort(listen)
+	if n, err := strconv.Atoi(port); err == nil && 0 < n && n < 65535 {
+		return "admin: 127.0.0.1:" + strconv.Itoa(n+1)
+	}
+	return "# admin: off"
+}
+
+// comment is text as lines of a comment.
+func comment(text string) string {
+	var b strings.Builder
+	line := "#"
+	for _, w := range strings.Fields(text) {
+		if len(line)+1+len(w) > 78 {
+			b.WriteString(line + "\n")
+			line = "#"
+		}
+		line += " " + w
+	}
+	return b.String() + line + "\n"
+}

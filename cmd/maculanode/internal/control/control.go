@@ -26,6 +26,14 @@ const (
 	VerbCall      = "call"
 	VerbAdvertise = "advertise"
 	VerbWithdraw  = "withdraw"
+	VerbCalls     = "calls"   // what is in flight
+	VerbLookup    = "lookup"  // who provides a name
+	VerbConfig    = "config"  // what the node runs with
+	VerbReload    = "reload"  // read the configuration again
+	VerbLimits    = "limits"  // show limits, or change them with Set
+	VerbDrain     = "drain"   // take no more, finish what is there
+	VerbMetrics   = "metrics" // what Prometheus would be told
+	VerbProfile   = "profile" // a profile of the Go runtime, by Name
 )
 
 // The limits of the protocol.
@@ -49,6 +57,8 @@ type Request struct {
 	HTTP       string        `json:"http,omitempty"` // the backend's URL; empty: echo
 	TTL        time.Duration `json:"ttl_ns,omitempty"`
 	Detach     bool          `json:"detach,omitempty"` // the service outlives the connection
+	Set        []string      `json:"set,omitempty"`    // limits as KEY=VALUE
+	For        time.Duration `json:"for_ns,omitempty"` // how long Set counts; zero: until the next one, a reload or the end
 }
 
 // Response is the answer. Of a failure only Error is set.
@@ -56,6 +66,12 @@ type Response struct {
 	Error  *Failure `json:"error,omitempty"`
 	Body   []byte   `json:"body,omitempty"`
 	Status *Status  `json:"status,omitempty"`
+
+	Calls    []Call    `json:"calls,omitempty"`
+	Services []Service `json:"services,omitempty"`
+	Settings []Setting `json:"settings,omitempty"`
+	Reload   *Reload   `json:"reload,omitempty"`
+	Drained  *Drained  `json:"drained,omitempty"`
 }
 
 // Failure is an error on its way through the socket.

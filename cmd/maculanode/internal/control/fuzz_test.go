@@ -36,6 +36,7 @@ func messages() [][]byte {
 		`{"verb":"status","verb":"call"}`, `{"VERB":"status"}`, `{"verb":"status"}{"verb":"call"}`, `{"verb":"status"} x`,
 		`{"verb":"call","name":"demo.echo","body":"aGVsbG8=","timeout_ns":5000000000,"idempotent":true}`, `{"verb":"call","name":"a\nb","body":"!"}`, `{"verb":"call","body":"aGVsbG8"}`,
 		`{"verb":"advertise","name":"a.b","http":"http://127.0.0.1/","ttl_ns":1,"detach":true}`, `{"verb":"withdraw","name":"a.b"}`,
+		`{"verb":"lookup","name":"a\u0000b"}`, `{"verb":"limits","set":["max_peers=1",""],"for_ns":-1}`, `{"verb":"limits","set":[` + strings.Repeat(`"a",`, 3000) + `"b"]}`, `{"verb":"profile","name":"../heap"}`, `{"verb":"drain"}`, `{"verb":"reload"}`,
 		`{"verb":"` + strings.Repeat("x", 5000) + `"}`, `{"verb":"` + strings.Repeat(`\n`, 500) + `"}`, "{\"verb\":\"\xff\xfe\"}", `{"verb":"\ud800"}`, `{"verb":"\u001b[2J"}`,
 		strings.Repeat("[", 20000), strings.Repeat(`{"a":`, 20000), `{"` + strings.Repeat("k", 3000) + `":1}`, `{"name":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}`,
 		`{"error":{"code":2,"kind":"overload","message":"full","retry_after_ns":1000}}`, `{"error":{"code":65536}}`, `{"error":{"code":65535,"message":"two\nlines","retry_after_ns":-9223372036854775808}}`,

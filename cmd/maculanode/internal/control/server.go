@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/maculamesh/macula/node/bounded"
 	"github.com/maculamesh/macula/node/fault"
 )
 
@@ -21,6 +22,24 @@ type Node interface {
 	Advertise(req *Request) (Advert, error)
 	// Withdraw ends a service that Advertise has started, whoever did it.
 	Withdraw(name string) error
+	// Calls lists what is in flight, the oldest first.
+	Calls() []Call
+	// Lookup asks who provides a name, the mesh too when nobody is known.
+	Lookup(ctx context.Context, name string) ([]Service, error)
+	// Settings lists what the node runs with and where it comes from.
+	Settings() []Setting
+	// Reload reads the configuration again, and changes everything or nothing.
+	Reload() (Reload, error)
+	// SetLimits changes limits, all or none of them, for a time or until
+	// something else sets them; without any it only lists them.
+	SetLimits(set []string, lasts time.Duration) ([]Setting, error)
+	// Drain takes no more calls, services and clients, and waits until those
+	// that are there have gone, or ctx ends.
+	Drain(ctx context.Context) (Drained, error)
+	// Metrics is the text that Prometheus would be told.
+	Metrics() ([]byte, error)
+	// Profile is a profile of the Go runtime: goroutine or heap.
+	Profile(name string) ([]byte, error)
 }
 
 // Advert is a service that lives for as long as somebody wants it.
@@ -70,6 +89,8 @@ type Server struct {
 	mu       sync.Mutex
 	conns    map[net.Conn]struct{} // bound: cfg.Conns
 	attached int
+	peak     int    // most connections at a time
+	refused  uint64 // for which there was no place
 	closed   bool
 }
 
@@ -121,9 +142,11 @@ func (s *Server) enter(conn net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || len(s.conns) >= s.cfg.Conns {
+		s.refused++
 		return false
 	}
 	s.conns[conn] = struct{}{}
+	s.peak = max(s.peak, len(s.conns))
 	return true
 }
 
@@ -132,6 +155,13 @@ func (s *Server) leave(conn net.Conn) {
 	s.mu.Lock()
 	delete(s.conns, conn)
 	s.mu.Unlock()
+}
+
+// Stats returns the books of the connections.
+func (s *Server) Stats() bounded.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return bounded.Stats{Name: "control connections", Entries: len(s.conns), Limit: s.cfg.Conns, Peak: s.peak, Refused: s.refused}
 }
 
 // Conns returns how many connections there are.
@@ -193,6 +223,33 @@ func (s *Server) dispatch(ctx context.Context, conn net.Conn, req *Request) {
 		s.advertise(ctx, conn, req)
 	case VerbWithdraw:
 		s.answer(conn, &Response{}, s.node.Withdraw(req.Name))
+	case VerbCalls:
+		s.answer(conn, &Response{Calls: s.node.Calls()}, nil)
+	case VerbLookup:
+		list, err := s.node.Lookup(ctx, req.Name)
+		s.answer(conn, &Response{Services: list}, err)
+	case VerbConfig:
+		s.answer(conn, &Response{Settings: s.node.Settings()}, nil)
+	case VerbReload:
+		r, err := s.node.Reload()
+		s.answer(conn, &Response{Reload: &r}, err)
+	case VerbLimits:
+		list, err := s.node.SetLimits(req.Set, req.For)
+		s.answer(conn, &Response{Settings: list}, err)
+	case VerbDrain:
+		if req.Timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, req.Timeout)
+			defer cancel()
+		}
+		d, err := s.node.Drain(ctx)
+		s.answer(conn, &Response{Drained: &d}, err)
+	case VerbMetrics:
+		text, err := s.node.Metrics()
+		s.answer(conn, &Response{Body: text}, err)
+	case VerbProfile:
+		p, err := s.node.Profile(req.Name)
+		s.answer(conn, &Response{Body: p}, err)
 	default:
 		s.answer(conn, nil, fault.New("control", fault.Invalid, "this node does not know the verb %.40q: is it another version?", req.Verb))
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/node/ledger"
+	"github.com/maculamesh/macula/node/rpc"
 )
 
 // Status is a node's books as the command shows them.
@@ -17,6 +18,10 @@ type Status struct {
 	Version  string  `json:"version"`
 	Uptime   float64 `json:"uptime_seconds"`
 	Draining bool    `json:"draining"`
+	Ready    bool    `json:"ready"`
+	NotReady string  `json:"not_ready,omitempty"` // why not
+	Admin    string  `json:"admin,omitempty"`     // where the status page and the metrics are, when they are on
+	API      string  `json:"api,omitempty"`       // where the local HTTP API is, when it is on
 
 	Pool      Pool      `json:"pool"`
 	Clients   Clients   `json:"clients"`
@@ -30,6 +35,13 @@ type Status struct {
 	Ledger    Ledger    `json:"ledger"`
 	Process   Process   `json:"process"`
 	Services  Local     `json:"local_services"`
+
+	Handshakes Handshakes `json:"handshakes"`
+	Audits     Audits     `json:"audits"`
+	Tables     []Table    `json:"tables"`
+	Pressure   Pressure   `json:"pressure"`
+	Acting     Acting     `json:"acting"`
+	Oldest     Oldest     `json:"oldest"`
 
 	PeerList    []Conn    `json:"peer_list"`    // at most MaxListed, as the next two
 	ClientList  []Conn    `json:"client_list"`  // the oldest first
@@ -64,6 +76,9 @@ type Pool struct {
 	Evicted    uint64 `json:"evicted"`
 	Reaped     uint64 `json:"reaped"`
 	Superseded uint64 `json:"superseded"`
+	Lowered    uint64 `json:"limit_lowered"` // of those that were taken out, as the next two
+	Pressure   uint64 `json:"pressure"`
+	Policy     uint64 `json:"policy"`
 	Refused    uint64 `json:"refused"`
 }
 
@@ -74,6 +89,7 @@ type Clients struct {
 	Refused    uint64 `json:"refused"`
 	Superseded uint64 `json:"superseded"`
 	Left       uint64 `json:"left"`
+	Shed       uint64 `json:"shed"` // because the limit was lowered
 }
 
 // Registry is the providers that the node knows.
@@ -193,10 +209,11 @@ func StatusOf(s node.Status, lim Limits) Status {
 			InUse: s.Pool.InUse, Dialling: s.Pool.Dialling, Waiting: s.Pool.Waiting, Closing: s.Pool.Closing,
 			Hits: s.Pool.Hits, Misses: s.Pool.Misses, Dials: s.Pool.Dials, DialErrors: s.Pool.DialErrors,
 			Admitted: s.Pool.Admitted, Evicted: s.Pool.Evicted, Reaped: s.Pool.Reaped, Superseded: s.Pool.Superseded, Refused: s.Pool.Refused,
+			Lowered: s.Pool.LimitLowered, Pressure: s.Pool.Pressure, Policy: s.Pool.Policy,
 		},
 		Clients: Clients{
 			Use:      Use{Now: s.Clients.Attached, Limit: s.Clients.Limit, Peak: s.Clients.Peak},
-			Admitted: s.Clients.Admitted, Refused: s.Clients.Refused, Superseded: s.Clients.Superseded, Left: s.Clients.Left,
+			Admitted: s.Clients.Admitted, Refused: s.Clients.Refused, Superseded: s.Clients.Superseded, Left: s.Clients.Left, Shed: s.Clients.Shed,
 		},
 		Registry: Registry{
 			Use:   Use{Now: s.Registry.Entries, Limit: s.Registry.Limit, Peak: s.Registry.Peak},
@@ -208,15 +225,8 @@ func StatusOf(s node.Status, lim Limits) Status {
 			Use:    Use{Now: s.Server.Running, Limit: lim.Handlers, Peak: s.Server.Peak},
 			Served: s.Server.Served, Refused: s.Server.Refused, Panics: s.Server.Panics,
 		},
-		Caller: Caller{
-			InFlight: s.Caller.InFlight, Peak: s.Caller.Peak, OK: s.Caller.OK, Failed: s.Caller.Failed, Deadline: s.Caller.Deadline,
-			Cancelled: s.Caller.Cancelled, NotFound: s.Caller.NotFound, Failovers: s.Caller.Failovers, Lookups: s.Caller.Lookups,
-			Shared: s.Caller.Shared, NoBudget: s.Caller.NoBudget, Ejections: s.Caller.Ejections, LetDown: s.Caller.LetDown,
-		},
-		Discovery: Discovery{
-			Names: s.Discovery.Names, Peers: s.Discovery.Peers, Asks: s.Discovery.Asks,
-			Sent: s.Discovery.Sent, Heard: s.Discovery.Heard, Questions: s.Discovery.Questions,
-		},
+		Caller:    callerOf(&s.Caller),
+		Discovery: Discovery(s.Discovery),
 		Transport: Transport{Handshaking: s.Transport.Handshaking, Conns: s.Transport.Conns, Limit: lim.Conns, Streams: s.Transport.Streams},
 		Cleanup: Cleanup{
 			Runs: s.Cleanup.Runs, Removed: s.Cleanup.Removed, Last: s.Cleanup.Last.Seconds(), LastAt: s.Cleanup.LastAt.Seconds(),
@@ -224,6 +234,17 @@ func StatusOf(s node.Status, lim Limits) Status {
 		Leases:   s.Leases,
 		Ledger:   ledgerOf(&s.Ledger),
 		Services: Local{Now: s.Services, Limit: lim.Services},
+
+		Handshakes: Handshakes{Admitted: s.Handshakes.Admitted, Refused: s.Handshakes.Refused, Failed: s.Handshakes.Failed},
+		Audits:     Audits{Checks: s.Audits.Checks, Violations: s.Audits.Violations, Drift: s.Audits.Drift},
+	}
+}
+
+func callerOf(c *rpc.CallerCounts) Caller {
+	return Caller{
+		InFlight: c.InFlight, Peak: c.Peak, OK: c.OK, Failed: c.Failed,
+		Deadline: c.Deadline, Cancelled: c.Cancelled, NotFound: c.NotFound, Failovers: c.Failovers,
+		Lookups: c.Lookups, Shared: c.Shared, NoBudget: c.NoBudget, Ejections: c.Ejections, LetDown: c.LetDown,
 	}
 }
 

@@ -8,30 +8,31 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
-	"net/netip"
-	"syscall"
+	"os"
 	"time"
 
-	"github.com/maculamesh/macula/cmd/maculanode/internal/backend"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/hosts"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/logs"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/strain"
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/node/ident/keyfile"
-	"github.com/maculamesh/macula/node/rpc"
 	"github.com/maculamesh/macula/rt/realrt"
-	"github.com/maculamesh/macula/transport"
 	"github.com/maculamesh/macula/transport/quic"
 )
 
 // Options are what Run needs beside the configuration.
 type Options struct {
-	Log     *slog.Logger
+	Log     *logs.Log
 	Names   *hosts.Names // renames in the log; Run fills it
 	Version string
+	// Load reads the configuration again, from the sources of the first time.
+	Load func() (config.Config, error)
+	// Hangup asks for that; nil never does.
+	Hangup <-chan os.Signal
 	// Ready is told once, when the node answers.
 	Ready func(Ready)
 	// OwnsProcess says that nothing else of this module runs in the process,
@@ -44,11 +45,9 @@ type Ready struct {
 	ID      string
 	Addr    string
 	Control string
+	Admin   string // a URL; empty when it is off
+	API     string // a URL or unix:PATH; empty when it is off
 }
-
-// maxHandlers is the default of rpc.ServerConfig, stated because status shows
-// it.
-const maxHandlers = 10_000
 
 // running is what a node is made of, in the order in which it is taken.
 type running struct {
@@ -57,6 +56,8 @@ type running struct {
 	r       *realrt.Runtime
 	socket  net.Listener
 	release func() // of the socket
+	admin   *door  // nil when it is off
+	api     *door  // nil when it is off
 	quic    *quic.Transport
 	node    *node.Node
 	host    *host
@@ -88,11 +89,19 @@ func (d *running) open(ctx context.Context) (err error) {
 	if d.socket, d.release, err = control.Listen(d.cfg.Control); err != nil {
 		return err
 	}
+	if d.admin, err = d.openDoor("admin", d.cfg.Admin, d.cfg.AdminToken); err != nil {
+		return err
+	}
+	if d.api, err = d.openDoor("api", d.cfg.API, d.cfg.APIToken); err != nil {
+		return err
+	}
 	at, err := d.resolve(ctx, "listen", d.cfg.Listen)
 	if err != nil {
 		return err
 	}
-	d.quic, err = quic.New(quic.Config{Key: key, Addr: at, Clock: d.r, Log: d.opt.Log})
+	qc := d.quicConfig()
+	qc.Key, qc.Addr = key, at
+	d.quic, err = quic.New(qc)
 	if err != nil {
 		return d.cannotListen(at, err)
 	}
@@ -101,104 +110,16 @@ func (d *running) open(ctx context.Context) (err error) {
 		return err
 	}
 	d.node, err = node.New(nc, node.Deps{
-		Runtime: d.r, ID: d.quic.ID(), Log: d.opt.Log,
-		Transport: hosts.New(d.quic, d.opt.Names, net.DefaultResolver),
+		Runtime: d.r, ID: d.quic.ID(), Log: d.opt.Log.Logger,
+		Transport: hosts.New(d.quic, d.opt.Names, net.DefaultResolver), Load: strain.New().Read,
 	})
 	if err != nil {
 		return err
 	}
-	d.host = newHost(d.node, d.r, hostConfig{
-		version: d.opt.Version,
-		limits:  control.Limits{Handlers: maxHandlers, Services: nc.Registry.PerOwner, Conns: d.node.MaxConns()},
-	})
-	for _, name := range d.cfg.Echo {
-		if _, err := d.host.add(name, backend.Echo, nil, 0); err != nil {
-			return fmt.Errorf("%s: echo: %w", d.cfg.Origin("echo"), err)
-		}
-	}
-	return nil
-}
-
-// resolve finds the address of an endpoint of this machine.
-func (d *running) resolve(ctx context.Context, key string, e config.Endpoint) (netip.AddrPort, error) {
-	if a, ok := e.Literal(); ok {
-		return a, nil
-	}
-	a, err := hosts.Lookup(ctx, net.DefaultResolver, e.Host, e.Port)
-	if err != nil {
-		return a, fmt.Errorf("%s: %s: %w", d.cfg.Origin(key), key, err)
-	}
-	return a, nil
-}
-
-func (d *running) cannotListen(at netip.AddrPort, err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("the UDP port %s is in use by another program: choose another with --listen (this one comes from: %s)", at, d.cfg.Origin("listen"))
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("the address %s is not one of this machine: choose another with --listen (this one comes from: %s)", at, d.cfg.Origin("listen"))
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("the UDP port %s may not be used by this user: choose one above 1023 with --listen (this one comes from: %s)", at, d.cfg.Origin("listen"))
-	}
-	return fmt.Errorf("cannot listen on %s: %w", at, err)
-}
-
-func (d *running) nodeConfig(ctx context.Context) (node.Config, error) {
-	c := &d.cfg
-	nc := node.Config{
-		Realm: c.Realm, Peers: c.AllowPeers, OpenPeers: c.OpenPeers,
-		CleanupInterval: c.CleanupInterval, DrainTimeout: c.DrainTimeout,
-		Server: rpc.ServerConfig{MaxHandlers: maxHandlers},
-	}
-	nc.Pool.Cap, nc.Clients.Limit, nc.Registry.TTL = c.MaxPeers, c.MaxClients, c.ServiceTTL
-	nc.Registry = nc.Registry.WithDefaults()
-	for _, p := range c.Peers {
-		a, ok := p.At.Literal()
-		if !ok {
-			a = d.opt.Names.Add(p.At.Host, p.At.Port)
-		}
-		nc.Bootstrap = append(nc.Bootstrap, node.Peer{ID: p.ID, Addr: a})
-	}
-	var err error
-	nc.Advertised, err = d.advertised(ctx)
-	return nc, err
-}
-
-// advertised is where others dial the node. An address that stands for all
-// those of the machine tells nobody anything, so one of them is chosen.
-func (d *running) advertised(ctx context.Context) (transport.Addr, error) {
-	if d.cfg.Advertised.Host != "" {
-		return d.resolve(ctx, "advertised", d.cfg.Advertised)
-	}
-	at := d.quic.Addr()
-	if !at.Addr().IsUnspecified() {
-		return transport.Addr{}, nil
-	}
-	chosen := netip.AddrPortFrom(outward(), at.Port())
-	d.opt.Log.Info("others are told to dial an address of this machine; set \"advertised\" if that is wrong", "advertised", chosen.String())
-	return chosen, nil
-}
-
-// outward returns an address of this machine that others may reach.
-func outward() netip.Addr {
-	best := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return best
-	}
-	for _, a := range addrs {
-		p, err := netip.ParsePrefix(a.String())
-		if err != nil || !p.Addr().IsGlobalUnicast() {
-			continue
-		}
-		if p.Addr().Is4() {
-			return p.Addr()
-		}
-		if best.IsLoopback() {
-			best = p.Addr()
-		}
-	}
-	return best
+	d.host = newHost(d.node, d.r, hostConfig{version: d.opt.Version, services: nc.Registry.PerOwner})
+	d.host.live = newLive(d)
+	d.host.show(d.opt.Log.Stats)
+	return d.host.live.start()
 }
 
 // serve runs the node until ctx ends and it has drained.
@@ -210,25 +131,46 @@ func (d *running) serve(ctx context.Context) error {
 	if err := d.up(ctx, ended); err != nil {
 		return err
 	}
-	srv := control.Serve(d.socket, d.host, d.opt.Log, control.Config{})
+	srv := control.Serve(d.socket, d.host, d.opt.Log.Logger, control.Config{})
 	defer srv.Close()
-	d.opt.Ready(Ready{ID: ident.String(d.node.ID()), Addr: d.node.Addr().String(), Control: d.cfg.Control})
-	select {
-	case <-ctx.Done():
-	case err := <-ended:
+	d.host.show(srv.Stats)
+	doors := d.serveDoors()
+	defer doors.close()
+	d.opt.Ready(Ready{
+		ID: ident.String(d.node.ID()), Addr: d.node.Addr().String(), Control: d.cfg.Control,
+		Admin: d.admin.where(), API: d.api.where(),
+	})
+	if ended, err := d.wait(ctx, ended); ended {
 		return err
 	}
-	d.opt.Log.Info("stopping", "within", d.cfg.DrainTimeout)
+	within := d.node.Limits().DrainTimeout
+	d.opt.Log.Info("stopping", "within", within)
+	stop() // first: calls of what is withdrawn next are refused as draining
 	d.host.close()
-	stop()
 	select {
 	case err := <-ended:
 		return err
-	case <-time.After(d.cfg.DrainTimeout):
+	case <-time.After(within):
 		// The node cuts what came over the network by itself now. Calls of
-		// commands are ours to cut, before it counts what did not return.
+		// commands and of the API are ours to cut, before it counts what did
+		// not return.
 		srv.Close()
+		doors.cut()
 		return <-ended
+	}
+}
+
+// wait reloads when it is asked to, until ctx ends, or the node by itself.
+func (d *running) wait(ctx context.Context, node <-chan error) (ended bool, err error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return false, nil
+		case err := <-node:
+			return true, err
+		case <-d.opt.Hangup:
+			d.host.Reload() // the log has what came of it
+		}
 	}
 }
 
@@ -237,7 +179,7 @@ func (d *running) serve(ctx context.Context) error {
 func (d *running) up(ctx context.Context, ended <-chan error) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for !d.node.Ready() {
+	for !d.node.Addr().IsValid() {
 		select {
 		case <-tick.C:
 		case err := <-ended:
@@ -265,6 +207,8 @@ func (d *running) close() {
 	case d.quic != nil:
 		d.quic.Close()
 	}
+	d.admin.close()
+	d.api.close()
 	if d.release != nil {
 		d.release()
 	}

@@ -6,8 +6,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/maculamesh/macula/cmd/maculanode/internal/backend"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/metrics"
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/rt"
@@ -16,32 +19,48 @@ import (
 // host is the node as the control socket sees it. It owns the services that
 // were advertised from outside of the node.
 type host struct {
-	n   *node.Node
-	r   rt.Runtime
-	cfg hostConfig
+	n    *node.Node
+	r    rt.Runtime
+	cfg  hostConfig
+	live *live
 
 	mu      sync.Mutex
 	adverts map[string]*advert // bound: the node's limit of local services
 	closed  bool
+
+	begun       time.Time
+	registry    *prometheus.Registry
+	mostAdverts int                 // at a time; under mu, as the next
+	tables      []func() node.Table // of the process; bound: the calls of show
 }
 
 type hostConfig struct {
-	version string
-	limits  control.Limits
+	version  string
+	services int // the limit of those of this process
 }
 
 var _ control.Node = (*host)(nil)
 
 func newHost(n *node.Node, r rt.Runtime, cfg hostConfig) *host {
-	return &host{n: n, r: r, cfg: cfg, adverts: map[string]*advert{}}
+	h := &host{n: n, r: r, cfg: cfg, adverts: map[string]*advert{}, begun: time.Now()}
+	h.registry = metrics.New(h)
+	return h
 }
 
 // Status implements control.Node.
 func (h *host) Status() control.Status {
-	s := control.StatusOf(h.n.Status(), h.cfg.limits)
+	s := control.StatusOf(h.n.Status(), control.Limits{Handlers: h.n.Acting().Handlers, Services: h.cfg.services, Conns: h.n.MaxConns()})
 	s.PID, s.Version, s.Process = os.Getpid(), h.cfg.version, control.ReadProcess()
 	s.PeerList, s.ClientList = control.ConnsOf(h.n.Peers()), control.ConnsOf(h.n.Clients())
 	s.ServiceList = control.ServicesOf(h.n.Services())
+	s.NotReady = h.n.NotReady()
+	s.Ready = s.NotReady == ""
+	sight, p := h.sight(), h.n.Pressure()
+	s.Tables, s.Oldest = control.TablesOf(sight.Tables), control.OldestOf(sight.Oldest)
+	s.Pressure, s.Acting = control.PressureOf(p, h.since(p)), control.ActingOf(h.n.Acting())
+	if h.live != nil {
+		s.Admin, s.API = h.live.d.admin.where(), h.live.d.api.where()
+	}
 	return s
 }
 
@@ -72,11 +91,12 @@ func (h *host) Advertise(req *control.Request) (control.Advert, error) {
 
 // add advertises a service; free is called when it has ended, and may be nil.
 func (h *host) add(name string, handler node.Handler, free func(), ttl time.Duration) (*advert, error) {
-	a := &advert{h: h, name: name, free: free, done: make(chan struct{})}
+	a := &advert{h: h, name: name, answer: handler, free: free, done: make(chan struct{})}
 	h.mu.Lock()
 	taken, closed := h.adverts[name] != nil, h.closed
 	if !taken && !closed {
 		h.adverts[name] = a // keeps the name while the node is asked
+		h.mostAdverts = max(h.mostAdverts, len(h.adverts))
 	}
 	h.mu.Unlock()
 	switch {
@@ -85,7 +105,7 @@ func (h *host) add(name string, handler node.Handler, free func(), ttl time.Dura
 	case taken:
 		return nil, fault.New("", fault.Invalid, "this node provides %s already: end that command, or run \"maculanode withdraw %s\"", name, name)
 	}
-	svc, err := h.n.Advertise(name, handler, node.AdvertiseOptions{TTL: ttl})
+	svc, err := h.n.Advertise(name, a.serve, node.AdvertiseOptions{TTL: ttl})
 	if err != nil {
 		a.end(err)
 		return nil, err
@@ -108,6 +128,9 @@ func (h *host) Withdraw(name string) error {
 
 // close withdraws every service, and takes no others.
 func (h *host) close() {
+	if h.live != nil {
+		h.live.close()
+	}
 	h.mu.Lock()
 	h.closed = true
 	all := make([]*advert, 0, len(h.adverts))
@@ -124,12 +147,39 @@ func (h *host) close() {
 type advert struct {
 	h    *host
 	name string
-	free func()
 	done chan struct{}
 
-	svc   *node.Service // h.mu guards it and what follows
-	ended bool
-	err   error
+	answer node.Handler // h.mu guards it and what follows
+	free   func()
+	svc    *node.Service
+	ended  bool
+	err    error
+}
+
+// serve is the handler of the service: the one that it has at the moment.
+func (a *advert) serve(ctx context.Context, req *node.Request) ([]byte, error) {
+	a.h.mu.Lock()
+	answer := a.answer
+	a.h.mu.Unlock()
+	return answer(ctx, req)
+}
+
+// swap gives the service another handler. Calls in progress stay with theirs.
+func (a *advert) swap(answer node.Handler, free func()) {
+	a.h.mu.Lock()
+	old := a.free
+	a.answer, a.free = answer, free
+	a.h.mu.Unlock()
+	if old != nil {
+		old()
+	}
+}
+
+// over reports whether the advert has ended.
+func (a *advert) over() bool {
+	a.h.mu.Lock()
+	defer a.h.mu.Unlock()
+	return a.ended
 }
 
 // started notes the service. When the advert was ended in the meantime, it is
@@ -147,7 +197,7 @@ func (a *advert) started(svc *node.Service) {
 // end ends the advert once.
 func (a *advert) end(why error) {
 	a.h.mu.Lock()
-	again, svc := a.ended, a.svc
+	again, svc, free := a.ended, a.svc, a.free
 	a.ended, a.err = true, why
 	if !again && a.h.adverts[a.name] == a {
 		delete(a.h.adverts, a.name)
@@ -159,8 +209,8 @@ func (a *advert) end(why error) {
 	if svc != nil {
 		svc.Withdraw()
 	}
-	if a.free != nil {
-		a.free()
+	if free != nil {
+		free()
 	}
 	close(a.done)
 }

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/maculamesh/macula/node/fault"
@@ -24,9 +26,12 @@ type Resolver interface {
 // maxAddrs bounds how many addresses of one name are tried in a dial.
 const maxAddrs = 4
 
-// Names are the host names of a configuration. Add all before it is used.
+// Names are the host names of a configuration. All methods are safe for
+// concurrent use.
 type Names struct {
-	byAddr map[transport.Addr]name // bound: the configuration
+	mu     sync.Mutex
+	last   uint64
+	byAddr map[transport.Addr]name // bound: the configuration, and what Keep has not dropped yet
 }
 
 type name struct {
@@ -34,18 +39,45 @@ type name struct {
 	port uint16
 }
 
-// Add returns an address that stands for host:port. It is in 100::/64 (RFC
-// 6666), where nobody is, and means nothing outside of this process.
+// Add returns an address that stands for host:port, the same one each time. It
+// is in 100::/64 (RFC 6666), where nobody is, and means nothing outside of this
+// process.
 func (n *Names) Add(host string, port uint16) transport.Addr {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for a, known := range n.byAddr {
+		if known == (name{host, port}) {
+			return a
+		}
+	}
 	if n.byAddr == nil {
 		n.byAddr = map[transport.Addr]name{}
 	}
+	n.last++
 	var b [16]byte
 	b[0] = 1
-	binary.BigEndian.PutUint64(b[8:], uint64(len(n.byAddr)+1))
+	binary.BigEndian.PutUint64(b[8:], n.last)
 	a := netip.AddrPortFrom(netip.AddrFrom16(b), port)
 	n.byAddr[a] = name{host, port}
 	return a
+}
+
+// Keep forgets all names but those that the addresses stand for.
+func (n *Names) Keep(addrs []transport.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for a := range n.byAddr {
+		if !slices.Contains(addrs, a) {
+			delete(n.byAddr, a)
+		}
+	}
+}
+
+func (n *Names) get(a transport.Addr) (name, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	h, ok := n.byAddr[a]
+	return h, ok
 }
 
 // Rename writes the name instead of its stand-in into the log.
@@ -57,7 +89,7 @@ func (n *Names) Rename(a slog.Attr) slog.Attr {
 	if err != nil {
 		return a
 	}
-	if h, ok := n.byAddr[addr]; ok {
+	if h, ok := n.get(addr); ok {
 		a.Value = slog.StringValue(net.JoinHostPort(h.host, fmt.Sprint(h.port)))
 	}
 	return a
@@ -71,7 +103,7 @@ type Transport struct {
 	failed   atomic.Uint32 // dials of names
 }
 
-// New wraps t. The names may not change any more.
+// New wraps t.
 func New(t transport.Transport, names *Names, r Resolver) *Transport {
 	return &Transport{Transport: t, names: names, resolver: r}
 }
@@ -80,7 +112,7 @@ func New(t transport.Transport, names *Names, r Resolver) *Transport {
 // after the other. An address that does not answer may take all the time that
 // there is, so after a failure the next dial begins with the next address.
 func (t *Transport) Dial(ctx context.Context, addr transport.Addr, want transport.PeerID) (transport.Conn, error) {
-	n, ok := t.names.byAddr[addr]
+	n, ok := t.names.get(addr)
 	if !ok {
 		return t.Transport.Dial(ctx, addr, want)
 	}

@@ -92,3 +92,21 @@ func TestTheLogShowsTheName(t *testing.T) {
 		}
 	}
 }
+
+func TestANameHasOneStandInUntilItIsDropped(t *testing.T) {
+	var n Names
+	a, b := n.Add("a.example", 1), n.Add("b.example", 1)
+	if again := n.Add("a.example", 1); again != a || a == b {
+		t.Errorf("got %v, %v and %v", a, b, again)
+	}
+	n.Keep([]transport.Addr{b})
+	if _, ok := n.get(a); ok {
+		t.Error("a name that was dropped is still there")
+	}
+	if c := n.Add("c.example", 1); c == a || c == b {
+		t.Errorf("a stand-in was given again: %v", c)
+	}
+	if h, ok := n.get(b); !ok || h.host != "b.example" {
+		t.Errorf("got %v", h)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,14 +25,25 @@ type Config struct {
 	Now        func() time.Time // time.Now
 }
 
-// New returns a logger that writes to w.
+// Log is a logger whose level can be changed. All methods are safe for
+// concurrent use.
+type Log struct {
+	*slog.Logger
+	level *slog.LevelVar
+	lim   *limit
+}
+
+// New returns a log that writes to w.
 //
-// A line about somebody else (it has an attribute peer, client, addr or
-// service) is limited by its message and that attribute: what a remote side
-// repeats cannot fill the disk. The next line after a gap says how many were
-// left out. At DEBUG nothing is left out.
-func New(w io.Writer, cfg Config) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: cfg.Level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+// A line about somebody else (it has one of the attributes peer, client, addr,
+// service, caller, remote or name) is limited by its message and that
+// attribute: what a remote side repeats cannot fill the disk. Lines of one
+// message are limited besides, whatever they are about. The next line after a
+// gap says how many were left out. As long as the level is DEBUG nothing is.
+func New(w io.Writer, cfg Config) *Log {
+	level := &slog.LevelVar{}
+	level.Set(cfg.Level)
+	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if cfg.Rename != nil {
 			a = cfg.Rename(a)
 		}
@@ -41,56 +53,84 @@ func New(w io.Writer, cfg Config) *slog.Logger {
 	if cfg.JSON {
 		h = slog.NewJSONHandler(w, opts)
 	}
-	if cfg.Level <= slog.LevelDebug {
-		return slog.New(h)
-	}
-	return slog.New(&limited{Handler: h, lim: newLimit(cfg)})
+	lim := newLimit(cfg)
+	return &Log{slog.New(&limited{Handler: h, level: level, lim: lim}), level, lim}
 }
+
+// Level is the lowest level that is written.
+func (l *Log) Level() slog.Level { return l.level.Level() }
+
+// SetLevel changes it, from the next line on. What was counted against the
+// limits still is.
+func (l *Log) SetLevel(level slog.Level) { l.level.Set(level) }
+
+// Dropped is how many lines were left out since the start.
+func (l *Log) Dropped() uint64 { return l.lim.dropped.Load() }
 
 // limited is a handler that leaves lines out.
 type limited struct {
 	slog.Handler
-	lim *limit
+	level *slog.LevelVar
+	lim   *limit
+	who   string // what With has said of whom the lines are about
+}
+
+// who returns whom an attribute names, or nothing.
+func who(a slog.Attr) string {
+	switch a.Key {
+	case "peer", "client", "addr", "service", "caller", "remote", "name":
+		return a.Value.String()
+	}
+	return ""
 }
 
 // Handle implements slog.Handler.
 func (h *limited) Handle(ctx context.Context, r slog.Record) error {
-	who := ""
+	if h.level.Level() <= slog.LevelDebug {
+		return h.Handler.Handle(ctx, r)
+	}
+	about := h.who
 	r.Attrs(func(a slog.Attr) bool {
-		switch a.Key {
-		case "peer", "client", "addr", "service":
-			who = a.Value.String()
-			return false
+		if about == "" {
+			about = who(a)
 		}
-		return true
+		return about == ""
 	})
-	if who != "" {
-		left, ok := h.lim.pass(r.Level, r.Message, who)
-		if !ok {
-			return nil
-		}
-		if left > 0 {
-			r = r.Clone()
-			r.AddAttrs(slog.Int("left_out", left))
-		}
+	left, ok := h.lim.pass(r.Level, r.Message, about)
+	if !ok {
+		return nil
+	}
+	if left > 0 {
+		r = r.Clone()
+		r.AddAttrs(slog.Int("left_out", left))
 	}
 	return h.Handler.Handle(ctx, r)
 }
 
 // WithAttrs implements slog.Handler.
 func (h *limited) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &limited{Handler: h.Handler.WithAttrs(attrs), lim: h.lim}
+	next := *h
+	next.Handler = h.Handler.WithAttrs(attrs)
+	for _, a := range attrs {
+		if next.who == "" {
+			next.who = who(a)
+		}
+	}
+	return &next
 }
 
 // WithGroup implements slog.Handler.
 func (h *limited) WithGroup(name string) slog.Handler {
-	return &limited{Handler: h.Handler.WithGroup(name), lim: h.lim}
+	next := *h
+	next.Handler = h.Handler.WithGroup(name)
+	return &next
 }
 
 // limit counts the lines of every key, and of every message with whatever key,
 // in the period that began with its first line.
 type limit struct {
-	cfg Config
+	cfg     Config
+	dropped atomic.Uint64
 
 	mu       sync.Mutex
 	keys     map[string]*count // bound: cfg.Keys
@@ -138,7 +178,10 @@ func newLimit(cfg Config) *limit {
 // pass reports whether a line may be written, and how many like it were not.
 func (l *limit) pass(level slog.Level, message, who string) (left int, ok bool) {
 	most := l.cfg.Infos
-	if level >= slog.LevelWarn {
+	switch {
+	case who == "":
+		most = l.cfg.PerMessage
+	case level >= slog.LevelWarn:
 		most = l.cfg.Warns
 	}
 	l.mu.Lock()
@@ -152,6 +195,7 @@ func (l *limit) pass(level slog.Level, message, who string) (left int, ok bool) 
 	c := l.key(message+"\x00"+who, now)
 	if !c.room(now, l.cfg.Every, most) || !m.room(now, l.cfg.Every, l.cfg.PerMessage) {
 		c.left++
+		l.dropped.Add(1)
 		return 0, false
 	}
 	c.lines++

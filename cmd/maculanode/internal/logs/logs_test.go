@@ -3,6 +3,7 @@ package logs
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -59,5 +60,57 @@ func TestAtDebugNothingIsLeftOut(t *testing.T) {
 	}
 	if got := strings.Count(out.String(), "\n"); got != 20 {
 		t.Errorf("%d lines, want 20", got)
+	}
+}
+
+func TestTheLevelCanBeChangedAndTheLimitStays(t *testing.T) {
+	var out bytes.Buffer
+	c := &clock{time.Unix(100, 0)}
+	log := New(&out, Config{Now: c.read})
+	lines := func(n int) (got int) {
+		out.Reset()
+		for range n {
+			log.Info("left", "peer", "a")
+			log.Debug("detail", "peer", "a")
+		}
+		return strings.Count(out.String(), "\n")
+	}
+	if got := lines(20); got != 10 {
+		t.Errorf("%d lines at INFO, want 10 of 20", got)
+	}
+	log.SetLevel(slog.LevelDebug)
+	if got := lines(20); got != 40 {
+		t.Errorf("%d lines at DEBUG, want all 40", got)
+	}
+	log.SetLevel(slog.LevelInfo)
+	if got := lines(20); got != 0 {
+		t.Errorf("%d lines at INFO again, want none in the same minute", got)
+	}
+	if got := log.Dropped(); got != 30 {
+		t.Errorf("%d lines were left out, want 30", got)
+	}
+}
+
+func TestWhomALineIsAboutMayBeSaidByWith(t *testing.T) {
+	var out bytes.Buffer
+	c := &clock{time.Unix(100, 0)}
+	log := New(&out, Config{Now: c.read}).With("peer", "a")
+	for range 5 {
+		log.WithGroup("g").Warn("not reached")
+	}
+	if got := strings.Count(out.String(), "\n"); got != 1 {
+		t.Errorf("%d lines, want 1", got)
+	}
+}
+
+func TestLinesAboutNobodyHaveALimitToo(t *testing.T) {
+	var out bytes.Buffer
+	c := &clock{time.Unix(100, 0)}
+	log := New(&out, Config{Now: c.read, PerMessage: 7})
+	for range 50 {
+		log.Info("cleanup", "removed", 1)
+	}
+	if got := strings.Count(out.String(), "\n"); got != 7 {
+		t.Errorf("%d lines, want 7", got)
 	}
 }

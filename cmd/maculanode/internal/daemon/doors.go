@@ -1,0 +1,130 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/maculamesh/macula/cmd/maculanode/internal/admin"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/api"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
+)
+
+// door is where programs of this machine come in over HTTP.
+type door struct {
+	lis   net.Listener
+	free  func() // of a socket; may be nil
+	token string
+	url   string // where it is, for people
+}
+
+// openDoor listens at an address of the configuration; nil when it is off.
+func (d *running) openDoor(key string, at config.Address, tokenFile string) (*door, error) {
+	if !at.On {
+		return nil, nil
+	}
+	o := &door{}
+	if tokenFile != "" {
+		var err error
+		if o.token, err = config.ReadToken(tokenFile); err != nil {
+			return nil, err
+		}
+	}
+	if at.Unix != "" {
+		if dir := filepath.Dir(at.Unix); !isDir(dir) {
+			return nil, fmt.Errorf("%s: %s: there is no directory %s for the socket", d.cfg.Origin(key), key, dir)
+		}
+		var err error
+		if o.lis, o.free, err = control.Listen(at.Unix); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", d.cfg.Origin(key), key, err)
+		}
+		o.url = "unix:" + at.Unix
+		return o, nil
+	}
+	lis, err := net.Listen("tcp", at.At.String())
+	if err != nil {
+		return nil, d.noDoor(key, at, err)
+	}
+	o.lis, o.url = lis, "http://"+lis.Addr().String()
+	return o, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func (d *running) noDoor(key string, at config.Address, err error) error {
+	why := err.Error()
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		why = "is in use by another program"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		why = "is not one of this machine"
+	case errors.Is(err, fs.ErrPermission):
+		why = "may not be used by this user: choose a port above 1023"
+	}
+	return fmt.Errorf("%s: %s: the TCP address %s %s: choose another with --%s HOST:PORT, or --%s off", d.cfg.Origin(key), key, at, why, key, key)
+}
+
+// doors are what answers at those that are open.
+type doors struct {
+	admin *admin.Server // nil when there is none, as the next
+	api   *api.Server
+}
+
+// serveDoors begins to answer.
+func (d *running) serveDoors() *doors {
+	s := &doors{}
+	if o := d.admin; o != nil {
+		s.admin = admin.Serve(o.lis, d.host, admin.Config{Token: o.token, Log: d.opt.Log.Logger, Gatherer: d.host.registry})
+		d.host.show(s.admin.Stats)
+	}
+	if o := d.api; o != nil {
+		s.api = api.Serve(o.lis, d.host, api.Config{Token: o.token, Log: d.opt.Log.Logger})
+		d.host.show(s.api.Stats)
+	}
+	return s
+}
+
+// cut ends the calls that came in over HTTP.
+func (s *doors) cut() {
+	if s.api != nil {
+		s.api.Close()
+		s.api = nil
+	}
+}
+
+// close ends everything and waits for it. Until then others can look at how
+// the node drains.
+func (s *doors) close() {
+	s.cut()
+	if s.admin != nil {
+		s.admin.Close()
+		s.admin = nil
+	}
+}
+
+// close gives back what openDoor took.
+func (o *door) close() {
+	if o == nil {
+		return
+	}
+	o.lis.Close()
+	if o.free != nil {
+		o.free()
+	}
+}
+
+// where is the address of an open door.
+func (o *door) where() string {
+	if o == nil {
+		return ""
+	}
+	return o.url
+}
