@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Builds the image of maculanode for this machine's architecture from this
+# tree: deploy/image.sh [TAG]. VERSION=v1.2.3 is what it says of its version.
+# Needs Go and Docker.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+tag=${1:-maculanode}
+context=$(mktemp -d)
+trap 'rm -rf "$context"' EXIT
+# All that the build sees: not the tree.
+mkdir "$context/data"
+cp LICENSE "$context/"
+CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "-s -w -X main.released=${VERSION:-}" -o "$context/maculanode" ./cmd/maculanode
+docker build --quiet --file deploy/Dockerfile --tag "$tag" "$context"

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestAnArchiveDependsOnNothingButNamesModesAndContents(t *testing.T) {
+	pair := func(reversed bool) []byte {
+		dir := t.TempDir()
+		from := filepath.Join(dir, "x")
+		if err := os.WriteFile(from, []byte("content"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files := []file{{name: "a", data: []byte("1"), mode: 0o644}, {name: "b/c", from: from, mode: 0o755}}
+		if reversed {
+			files[0], files[1] = files[1], files[0]
+		}
+		to := filepath.Join(dir, "a.tar.gz")
+		if err := pack(to, "top", files); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	if !bytes.Equal(pair(false), pair(true)) {
+		t.Error("the same files in another order, written at another time, are another archive")
+	}
+}
+
+func TestWhatIsNoVersionIsNotReleased(t *testing.T) {
+	for version, ok := range map[string]bool{
+		"v0.5.0": true, "v1.2.3-rc.1": true,
+		"": false, "0.5.0": false, "v0.5": false, "v01.2.3": false, "v1.2.3 -X main.x=y": false, "v1.2.3-": false, "v1.2.3\n": false,
+	} {
+		if versions.MatchString(version) != ok {
+			t.Errorf("%q is taken for a version: %v", version, !ok)
+		}
+	}
+}
+
+func TestNothingIsAddedToAnEarlierRelease(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "macula-v0.1.0-linux-amd64.tar.gz"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&release{version: "v0.5.0", root: "../..", out: dir}).folder(); err == nil {
+		t.Error("a folder that is not empty is taken")
+	}
+}
