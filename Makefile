@@ -13,7 +13,7 @@ RACE_FLAGS ?= -timeout 15m $(if $(CI),-count=1)
 
 # Where goroutines of ours meet: the real runtime, the real transport, live runs, the
 # sweep's workers. Elsewhere one task runs at a time.
-CONCURRENT := /(rt|transport|sim/host|sim/live|node/rpc|internal/process|cmd/maculanode/internal/loadtest)(/|$$)
+CONCURRENT := /(rt|transport|sim/host|sim/live|node/rpc|internal/process|cmd/maculanode/internal/(loadtest|control|daemon|door|admin|api|logs))(/|$$)
 # These have no concurrency, and what they load is slow under the detector.
 SEQUENTIAL := /(simvet|internal/repo)(/|$$)
 
@@ -23,7 +23,7 @@ BENCHTIME ?= 1s
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: check
 check: have-go ## format, go vet, simvet, layers and sizes, go.mod; print the exceptions
@@ -32,6 +32,7 @@ check: have-go ## format, go vet, simvet, layers and sizes, go.mod; print the ex
 	if [ -n "$$bad" ]; then echo "not formatted, run gofmt -w on:" >&2; echo "$$bad" >&2; exit 1; fi
 	@echo "== go vet"
 	@$(GO) vet ./...
+	@$(GO) vet -tags ops ./cmd/... ./internal/...
 	@echo "== simvet"
 	@$(GO) build -trimpath -o bin/simvet ./cmd/simvet
 	@$(GO) vet -vettool="$(CURDIR)/bin/simvet" ./...
@@ -93,18 +94,62 @@ soak-test: have-go ## a planted leak of 1 KiB/s must turn the soak red: two runs
 memory: have-go ## fill a node over real QUIC and compare it with the formula of docs/MEMORY.md
 	@$(GO) run ./internal/memory
 
-# What needs more than Go: a browser. On Debian it installs what is missing.
-SHOTS ?= $(CURDIR)/out/shots
+# What needs more than Go: a browser, Prometheus, network namespaces, Docker. As
+# root on Debian it installs what is missing; what a machine cannot have is left
+# out, and said.
+SHOTS     ?= $(CURDIR)/out/shots
+OPS_TEST  := $(GO) test -tags ops -count=1 -timeout 10m
 .PHONY: test-ops
-test-ops: have-go ## tests that need a browser; screenshots in out/shots, or SHOTS=DIR
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
-		if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-			apt-get update -qq && apt-get install -y -qq chromium >/dev/null; \
-		else \
-			echo "test-ops needs Chromium: install the package chromium" >&2; exit 1; \
-		fi; }
+test-ops: have-go ops-tools view-test metrics-test deploy-test netns-test compose-test ## the four below, and the pages in a browser: screenshots in out/shots, or SHOTS=DIR
+
+.PHONY: view-test
+view-test: have-go
 	@mkdir -p "$(SHOTS)"
-	cd internal/viewtest && VIEW_SHOTS="$(SHOTS)" $(GO) test -tags ops -count=1 -timeout 10m .
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then \
+		cd internal/viewtest && VIEW_SHOTS="$(SHOTS)" $(OPS_TEST) .; \
+	else echo "left out: the pages in a browser (no Chromium)"; fi
+
+.PHONY: metrics-test
+metrics-test: have-go ## rules and dashboards against a real Prometheus that scrapes a real node
+	@if command -v prometheus >/dev/null && command -v promtool >/dev/null; then \
+		$(OPS_TEST) ./internal/ops ./cmd/maculanode/internal/metrics; \
+	else echo "left out: rules and dashboards (no Prometheus)"; fi
+
+.PHONY: deploy-test
+deploy-test: have-go ## the manifests by the types of Kubernetes, the unit by systemd-analyze
+	cd internal/deploytest && $(OPS_TEST) .
+
+.PHONY: netns-test
+netns-test: have-go ## four nodes in network namespaces: calls, loss of a node, a cut, a rolling restart
+	@if command -v ip >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		$(OPS_TEST) -v -run Namespaces ./internal/fleet; \
+	else echo "left out: four nodes in network namespaces (needs root and ip of iproute2)"; fi
+
+.PHONY: compose-test
+compose-test: have-go ## the same with deploy/compose.yml, in containers and with Prometheus
+	@if docker info >/dev/null 2>&1; then $(OPS_TEST) -v -run Containers ./internal/fleet; \
+	else echo "left out: four nodes in containers (no Docker that answers)"; fi
+
+# The tests of the other targets bring their own reasons to skip; these are the
+# programs that they look for.
+.PHONY: ops-tools
+ops-tools:
+	@missing=; \
+	command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing="$$missing chromium"; \
+	command -v promtool >/dev/null || missing="$$missing prometheus"; \
+	command -v ip >/dev/null || missing="$$missing iproute2"; \
+	if [ -n "$$missing" ] && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } >/dev/null 2>&1 \
+		|| echo "test-ops: these packages cannot be installed:$$missing" >&2; \
+	fi
+
+.PHONY: release
+release: have-go ## archives for Linux and macOS with checksums, in out/release; VERSION=v1.2.3
+	@$(GO) run ./internal/release -version "$(VERSION)"
+
+.PHONY: release-test
+release-test: have-go ## two builds of a release give the same bytes: two minutes
+	$(OPS_TEST) -v ./internal/release
 
 .PHONY: clean
 clean: ## remove what the other targets built
