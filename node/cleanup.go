@@ -9,8 +9,10 @@ type CleanupStats struct {
 	Runs    uint64
 	Removed uint64        // entries of all tables
 	Expired RemovedCounts // the same by table
-	Last    time.Duration // how long the last run took
-	LastAt  time.Duration // when it ended, since the start of the node
+
+	LastRemoved int           // by the last run
+	Last        time.Duration // how long the last run took
+	LastAt      time.Duration // when it ended, since the start of the node
 }
 
 // RemovedCounts is what the cleanup has removed, by table.
@@ -62,6 +64,7 @@ func (n *Node) Cleanup() int {
 	n.cleanup.Expired.Services += uint64(services)
 	n.cleanup.Expired.Lookups += uint64(names)
 	n.cleanup.Expired.IdleConnections += uint64(idle)
+	n.cleanup.LastRemoved = removed
 	n.cleanup.Last = took
 	n.cleanup.LastAt = n.r.Now().Sub(n.started)
 	n.mu.Unlock()

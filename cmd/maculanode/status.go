@@ -135,7 +135,7 @@ func done(out io.Writer, s *control.Status) {
 		r.OK, r.Failed, r.Deadline, r.Cancelled, r.NotFound, r.Failovers, r.NoBudget, r.Lookups, r.Shared, r.Ejections)
 	fmt.Fprintf(w, "discovery\tnames %d, peers %d, asking %d; sent %d, heard %d, questions %d\n",
 		d.Names, d.Peers, d.Asks, d.Sent, d.Heard, d.Questions)
-	fmt.Fprintf(w, "cleanup\truns %d, removed %d, last took %v\n", s.Cleanup.Runs, s.Cleanup.Removed, seconds(s.Cleanup.Last))
+	fmt.Fprintf(w, "cleanup\truns %d, removed %d, the last one %d in %v\n", s.Cleanup.Runs, s.Cleanup.Removed, s.Cleanup.LastRemoved, seconds(s.Cleanup.Last))
 	w.Flush()
 }
 

@@ -90,7 +90,7 @@ func nodePool() []panel {
 func nodeClients() []panel {
 	return []panel{
 		{Title: "Clients", Width: 8, Unit: "short", Description: "Attached clients, and max_clients. Under pressure fewer count; the row Load adaptation shows that.",
-			Queries: []query{{`macula_clients{@}`, "clients"}, {`macula_clients_limit{@}`, "limit"}}, Alerts: []string{"MaculaClientsNearLimit"}},
+			Queries: []query{{`macula_clients{@}`, "clients"}, {`macula_clients_limit{@}`, "limit"}, {`macula_clients_acting_limit{@}`, "limit now"}}, Alerts: []string{"MaculaClientsNearLimit"}},
 		{Title: "Coming and going", Width: 8, Unit: "ops", Description: "Superseded: the same client came again. Shed: it had to go because a limit was lowered or the node drains.",
 			Queries: []query{{`rate(macula_clients_admitted_total{@}[$__rate_interval])`, "admitted"}, {`rate(macula_clients_left_total{@}[$__rate_interval])`, "left"}, {`rate(macula_clients_superseded_total{@}[$__rate_interval])`, "superseded"}, {`rate(macula_clients_shed_total{@}[$__rate_interval])`, "shed"}}},
 		{Title: "Refused", Width: 8, Unit: "ops", Description: "Clients that were turned away, by reason.",

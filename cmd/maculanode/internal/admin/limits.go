@@ -112,7 +112,7 @@ func cleanup(s *control.Status) fact {
 	f := fact{Name: "last cleanup", Value: "none yet"}
 	if s.Cleanup.Runs > 0 {
 		f.Value = span(max(0, s.Uptime-s.Cleanup.LastAt)) + " ago"
-		f.Note = fmt.Sprintf("took %s; %s runs have removed %s", span(s.Cleanup.Last), number(s.Cleanup.Runs), number(s.Cleanup.Removed))
+		f.Note = fmt.Sprintf("removed %s in %s; %s runs have removed %s", number(s.Cleanup.LastRemoved), span(s.Cleanup.Last), number(s.Cleanup.Runs), number(s.Cleanup.Removed))
 	}
 	return f
 }

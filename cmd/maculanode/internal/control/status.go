@@ -150,10 +150,11 @@ type Transport struct {
 
 // Cleanup is the totals of the periodic cleanup.
 type Cleanup struct {
-	Runs    uint64  `json:"runs"`
-	Removed uint64  `json:"removed"`
-	Last    float64 `json:"last_seconds"`    // how long the last run took
-	LastAt  float64 `json:"last_at_seconds"` // of the uptime
+	Runs        uint64  `json:"runs"`
+	Removed     uint64  `json:"removed"`
+	LastRemoved int     `json:"last_removed"`    // by the last run
+	Last        float64 `json:"last_seconds"`    // how long the last run took
+	LastAt      float64 `json:"last_at_seconds"` // of the uptime
 }
 
 // Ledger is what peers and clients hold by the books.
@@ -229,7 +230,7 @@ func StatusOf(s node.Status, lim Limits) Status {
 		Discovery: Discovery(s.Discovery),
 		Transport: Transport{Handshaking: s.Transport.Handshaking, Conns: s.Transport.Conns, Limit: lim.Conns, Streams: s.Transport.Streams},
 		Cleanup: Cleanup{
-			Runs: s.Cleanup.Runs, Removed: s.Cleanup.Removed, Last: s.Cleanup.Last.Seconds(), LastAt: s.Cleanup.LastAt.Seconds(),
+			Runs: s.Cleanup.Runs, Removed: s.Cleanup.Removed, LastRemoved: s.Cleanup.LastRemoved, Last: s.Cleanup.Last.Seconds(), LastAt: s.Cleanup.LastAt.Seconds(),
 		},
 		Leases:   s.Leases,
 		Ledger:   ledgerOf(&s.Ledger),

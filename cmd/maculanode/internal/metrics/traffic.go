@@ -37,6 +37,7 @@ var ofConnections = []family{
 
 	one("macula_clients", gauge, "Attached clients.", func(s *Snapshot) int { return s.Node.Clients.Attached }),
 	one("macula_clients_limit", gauge, "Clients that may be attached.", func(s *Snapshot) int { return s.Node.Clients.Limit }),
+	one("macula_clients_acting_limit", gauge, "Attached clients up to which newcomers are taken now: less than the limit under pressure.", func(s *Snapshot) int { return s.Node.Clients.Admission }),
 	one("macula_clients_admitted_total", counter, "Clients that were attached.", func(s *Snapshot) uint64 { return s.Node.Clients.Admitted }),
 	split("macula_clients_refused_total", counter, "reason", "Clients that were not attached.", func(s *Snapshot, put put) {
 		c, h := &s.Node.Clients, &s.Node.Handshakes
