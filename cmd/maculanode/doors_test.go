@@ -36,7 +36,8 @@ func TestOpenDoorsEndWithTheNode(t *testing.T) {
 	ended := make(chan int, 1)
 	go func() {
 		code, stderr := inProcess(ctx, dir, in, "run", "--json", "--admin", "127.0.0.1:0", "--api", "127.0.0.1:0",
-			"--http", "hang="+web.URL, "--drain-timeout", "200ms")
+			"--http", "hang="+web.URL, "--drain-timeout", "200ms",
+			"--admin-connections", "7", "--api-connections", "9", "--control-connections", "11")
 		if code != 0 {
 			t.Error(stderr)
 		}
@@ -61,6 +62,11 @@ func TestOpenDoorsEndWithTheNode(t *testing.T) {
 	resp.Body.Close()
 	if !strings.Contains(string(text), "macula_ready 1\n") {
 		t.Errorf("/metrics does not say that the node is ready: %d bytes", len(text))
+	}
+	for _, limit := range []string{`{table="admin_connections"} 7`, `{table="api_connections"} 9`, `{table="control_connections"} 11`} {
+		if !strings.Contains(string(text), "macula_table_limit"+limit+"\n") {
+			t.Errorf("/metrics does not have the limit %s", limit)
+		}
 	}
 	called := make(chan struct{})
 	go func() {

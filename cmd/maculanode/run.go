@@ -62,7 +62,9 @@ func (c *runCmd) Run(m *Main) error {
 		defer signal.Stop(hangup)
 	}
 	names := &hosts.Names{}
-	log := logs.New(m.Stderr, logs.Config{Level: cfg.LogLevel, JSON: cfg.LogFormat == "json", Rename: names.Rename})
+	look := cfg.Logs()
+	look.Rename = names.Rename
+	log := logs.New(m.Stderr, look)
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}

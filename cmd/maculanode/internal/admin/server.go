@@ -47,7 +47,8 @@ type Config struct {
 	Sample  time.Duration // between two points of the charts; 10 s
 }
 
-func (c Config) withDefaults() Config {
+// WithDefaults returns c with every zero field set.
+func (c Config) WithDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -87,7 +88,7 @@ type Server struct {
 // Serve starts to answer on lis and to take samples for the charts, in
 // goroutines that Close waits for.
 func Serve(lis net.Listener, n Node, cfg Config) *Server {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	s := &Server{
 		cfg: cfg, node: n, local: door.Local(lis),
 		cookie: cookieName(lis), pass: door.Derived(cfg.Token, "macula admin page"),

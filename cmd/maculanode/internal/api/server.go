@@ -41,7 +41,8 @@ type Config struct {
 	BodyTime time.Duration // for the body of a request to arrive; 30 s
 }
 
-func (c Config) withDefaults() Config {
+// WithDefaults returns c with every zero field set.
+func (c Config) WithDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -79,7 +80,7 @@ var document []byte
 
 // Serve starts to answer on lis, in goroutines that Close waits for.
 func Serve(lis net.Listener, n Node, cfg Config) *Server {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	s := &Server{
 		cfg: cfg, node: n, mux: http.NewServeMux(), unix: door.Unix(lis), local: door.Local(lis),
 		busy: make(chan struct{}, cfg.Requests), adverts: map[string]*advert{},

@@ -4,6 +4,7 @@ package backend
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,14 @@ type Limits struct {
 	Idle    time.Duration // an unused connection is closed; 30 s
 }
 
+// WithDefaults returns l with every zero field set.
+func (l Limits) WithDefaults() Limits {
+	l.Conns = cmp.Or(l.Conns, 64)
+	l.MaxBody = cmp.Or(l.MaxBody, 1<<20)
+	l.Idle = cmp.Or(l.Idle, 30*time.Second)
+	return l
+}
+
 // HTTP passes calls to an HTTP server by POST.
 type HTTP struct {
 	url    string
@@ -58,15 +67,7 @@ func NewHTTP(address string, lim Limits) (*HTTP, error) {
 	case u.Hostname() == "":
 		return nil, fault.New("", fault.Invalid, "%.200q names no host", address)
 	}
-	if lim.Conns == 0 {
-		lim.Conns = 64
-	}
-	if lim.MaxBody == 0 {
-		lim.MaxBody = 1 << 20
-	}
-	if lim.Idle == 0 {
-		lim.Idle = 30 * time.Second
-	}
+	lim = lim.WithDefaults()
 	tr := &http.Transport{
 		MaxConnsPerHost: lim.Conns, MaxIdleConnsPerHost: min(lim.Conns, 8), IdleConnTimeout: lim.Idle,
 		MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,

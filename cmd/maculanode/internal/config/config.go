@@ -54,6 +54,8 @@ type Config struct {
 	Node node.Config      // the limits, intervals and timeouts of it and its parts; who and where it is stands above
 	QUIC transport.Config // of connections
 
+	Local Local // what programs of this machine can make the process hold
+
 	Warnings []string // what is odd and was ignored
 
 	origin map[string]string // key -> where its value comes from; bound: the table of settings
@@ -96,6 +98,7 @@ func defaults(dir string) Config {
 func (c *Config) finish() {
 	c.Node = c.Node.WithDefaults()
 	c.QUIC = c.QUIC.WithDefaults()
+	c.Local = c.Local.withDefaults()
 }
 
 // DefaultPort is where a node listens.

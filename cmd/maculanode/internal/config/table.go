@@ -219,7 +219,7 @@ func table() []setting {
 	var all []setting
 	for _, rows := range [][]setting{
 		placeRows(), meshRows(), serviceRows(), limitRows(), timeRows(), poolRows(), callRows(), linkRows(), discoveryRows(), adaptRows(),
-		transportRows(), ledgerRows(), localRows(),
+		transportRows(), ledgerRows(), localRows(), machineRows(),
 	} {
 		all = append(all, rows...)
 	}

@@ -166,7 +166,7 @@ func FuzzServe(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		n := &askedNode{}
-		s := &Server{cfg: Config{}.withDefaults(), node: n, log: slog.New(slog.DiscardHandler), conns: map[net.Conn]struct{}{}}
+		s := &Server{cfg: Config{}.WithDefaults(), node: n, log: slog.New(slog.DiscardHandler), conns: map[net.Conn]struct{}{}}
 		s.ctx, s.cancel = context.WithCancelCause(context.Background())
 		defer s.cancel(nil)
 		conn := &tape{in: bytes.NewReader(stream)}

@@ -60,7 +60,8 @@ type Config struct {
 	WriteTimeout time.Duration // for the answer to be taken; 10 s
 }
 
-func (c Config) withDefaults() Config {
+// WithDefaults returns c with every zero field set.
+func (c Config) WithDefaults() Config {
 	if c.Conns == 0 {
 		c.Conns = 64
 	}
@@ -96,7 +97,7 @@ type Server struct {
 
 // Serve starts to answer on lis, in goroutines that Close waits for.
 func Serve(lis net.Listener, node Node, log *slog.Logger, cfg Config) *Server {
-	s := &Server{cfg: cfg.withDefaults(), node: node, log: log, lis: lis, conns: map[net.Conn]struct{}{}}
+	s := &Server{cfg: cfg.WithDefaults(), node: node, log: log, lis: lis, conns: map[net.Conn]struct{}{}}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.wg.Go(s.accept)
 	return s

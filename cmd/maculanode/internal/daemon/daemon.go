@@ -116,7 +116,7 @@ func (d *running) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.host = newHost(d.node, d.r, hostConfig{version: d.opt.Version, services: nc.Registry.PerOwner})
+	d.host = newHost(d.node, d.r, hostConfig{version: d.opt.Version, services: nc.Registry.PerOwner, backend: d.cfg.Local.Backend})
 	d.host.live = newLive(d)
 	d.host.show(d.opt.Log.Stats)
 	return d.host.live.start()
@@ -131,7 +131,7 @@ func (d *running) serve(ctx context.Context) error {
 	if err := d.up(ctx, ended); err != nil {
 		return err
 	}
-	srv := control.Serve(d.socket, d.host, d.opt.Log.Logger, control.Config{})
+	srv := control.Serve(d.socket, d.host, d.opt.Log.Logger, control.Config{Conns: d.cfg.Local.ControlConns, Attached: d.cfg.Local.ControlHolding})
 	defer srv.Close()
 	d.host.show(srv.Stats)
 	doors := d.serveDoors()

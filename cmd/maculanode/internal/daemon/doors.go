@@ -82,11 +82,17 @@ type doors struct {
 func (d *running) serveDoors() *doors {
 	s := &doors{}
 	if o := d.admin; o != nil {
-		s.admin = admin.Serve(o.lis, d.host, admin.Config{Token: o.token, Log: d.opt.Log.Logger, Gatherer: d.host.registry})
+		s.admin = admin.Serve(o.lis, d.host, admin.Config{
+			Token: o.token, Log: d.opt.Log.Logger, Gatherer: d.host.registry,
+			Conns: d.cfg.Local.AdminConns, Streams: d.cfg.Local.AdminStreams,
+		})
 		d.host.show(s.admin.Stats)
 	}
 	if o := d.api; o != nil {
-		s.api = api.Serve(o.lis, d.host, api.Config{Token: o.token, Log: d.opt.Log.Logger})
+		s.api = api.Serve(o.lis, d.host, api.Config{
+			Token: o.token, Log: d.opt.Log.Logger,
+			Conns: d.cfg.Local.APIConns, Requests: d.cfg.Local.APIRequests,
+		})
 		d.host.show(s.api.Stats)
 	}
 	return s

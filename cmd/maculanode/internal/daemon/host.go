@@ -37,6 +37,7 @@ type host struct {
 type hostConfig struct {
 	version  string
 	services int // the limit of those of this process
+	backend  backend.Limits
 }
 
 var _ control.Node = (*host)(nil)
@@ -82,7 +83,7 @@ func (h *host) Advertise(req *control.Request) (control.Advert, error) {
 	if req.HTTP == "" {
 		return h.add(req.Name, backend.Echo, nil, req.TTL)
 	}
-	b, err := backend.NewHTTP(req.HTTP, backend.Limits{})
+	b, err := backend.NewHTTP(req.HTTP, h.cfg.backend)
 	if err != nil {
 		return nil, err
 	}

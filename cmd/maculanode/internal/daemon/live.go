@@ -259,7 +259,7 @@ func (l *live) become(want *config.Config) error {
 			a.end(nil)
 			delete(l.services, s.name)
 		case is.url != s.url && !a.over():
-			a.swap(is.handler())
+			a.swap(is.handler(l.d.cfg.Local.Backend))
 		}
 	}
 	l.d.opt.Log.SetLevel(want.LogLevel)
@@ -314,11 +314,11 @@ func find(list []service, name string) (service, bool) {
 }
 
 // handler is what answers the service, and what frees it, which may be nil.
-func (s service) handler() (node.Handler, func()) {
+func (s service) handler(lim backend.Limits) (node.Handler, func()) {
 	if s.url == "" {
 		return backend.Echo, nil
 	}
-	b, err := backend.NewHTTP(s.url, backend.Limits{})
+	b, err := backend.NewHTTP(s.url, lim)
 	if err != nil {
 		panic("macula bug: " + err.Error()) // the configuration was checked
 	}
@@ -326,7 +326,7 @@ func (s service) handler() (node.Handler, func()) {
 }
 
 func (l *live) provide(c *config.Config, s service) error {
-	h, free := s.handler()
+	h, free := s.handler(l.d.cfg.Local.Backend)
 	a, err := l.d.host.add(s.name, h, free, 0)
 	if err != nil {
 		return fault.New("", fault.KindOf(err), "%s: %s: %v", c.Origin(s.key), s.key, err)

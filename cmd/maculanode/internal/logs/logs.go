@@ -3,6 +3,7 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -153,25 +154,21 @@ func (c *count) room(now time.Time, every time.Duration, most int) bool {
 	return c.lines < most
 }
 
+// WithDefaults returns c with every zero field set.
+func (c Config) WithDefaults() Config {
+	c.Every = cmp.Or(c.Every, time.Minute)
+	c.Warns = cmp.Or(c.Warns, 1)
+	c.Infos = cmp.Or(c.Infos, 10)
+	c.PerMessage = cmp.Or(c.PerMessage, 200)
+	c.Keys = cmp.Or(c.Keys, 1024)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
 func newLimit(cfg Config) *limit {
-	if cfg.Every == 0 {
-		cfg.Every = time.Minute
-	}
-	if cfg.Warns == 0 {
-		cfg.Warns = 1
-	}
-	if cfg.Infos == 0 {
-		cfg.Infos = 10
-	}
-	if cfg.PerMessage == 0 {
-		cfg.PerMessage = 200
-	}
-	if cfg.Keys == 0 {
-		cfg.Keys = 1024
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
+	cfg = cfg.WithDefaults()
 	return &limit{cfg: cfg, keys: map[string]*count{}, messages: map[string]*count{}}
 }
 
