@@ -221,6 +221,7 @@ func (p *peerControl) past(l *link.Link) bool {
 // its session owns leaves with it.
 func (n *Node) serveClient(ctx context.Context, l *link.Link, release func()) {
 	if n.isDraining() { // its older session may have calls to finish
+		n.door.endedClient(errDraining())
 		l.Refuse(errDraining())
 		return
 	}

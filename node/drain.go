@@ -26,7 +26,8 @@ type Drained struct {
 // else to go, withdraws its services, and waits until the clients have left
 // and no call is in flight, at most until ctx ends, or for Limits.DrainTimeout
 // when ctx has no deadline. Clients that have not left by then are cut. Calls of
-// the node itself are made as before, and are waited for.
+// the node itself are made as before; those that begin later are not waited for,
+// unless a handler makes them.
 //
 // The node lives on, connected to its peers, until Close, which is quick then.
 // There is no way back but a restart. A second Drain waits like the first.
@@ -55,6 +56,7 @@ func (n *Node) drain(ctx context.Context, reason string) Drained {
 	n.mu.Unlock()
 	// After that nobody is admitted who is not in the table now.
 	sessions := n.clients.Sessions()
+	n.caller.Line()
 	d := Drained{Clients: len(sessions), Calls: n.inFlight()}
 	if !again {
 		n.log.Info("draining", "reason", reason, "clients", d.Clients, "calls", d.Calls)
@@ -74,16 +76,17 @@ func (n *Node) drain(ctx context.Context, reason string) Drained {
 	return d
 }
 
-// busy reports whether there is anything that a drain waits for.
+// busy reports whether there is anything that a drain waits for. Who makes one
+// call after the other must not keep it waiting.
 func (n *Node) busy() bool {
-	return n.server.Counts().Running > 0 || n.caller.Counts().InFlight > 0 || n.clients.Stats().Attached > 0
+	return n.server.Counts().Running > 0 || n.caller.Counts().Before > 0 || n.clients.Stats().Attached > 0
 }
 
-// inFlight counts the calls that peers have made and those that are made from
-// here, which are those of clients too; or the handlers, when there are more:
-// some run on after their caller has gone.
+// inFlight counts the calls that peers have made and those that were made from
+// here before the drain, which are those of clients too; or the handlers, when
+// there are more: some run on after their caller has gone.
 func (n *Node) inFlight() int {
-	calls := n.caller.Counts().InFlight
+	calls := n.caller.Counts().Before
 	for _, l := range n.pool.Conns() {
 		_, theirs := l.Calls()
 		calls += theirs

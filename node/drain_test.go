@@ -12,6 +12,7 @@ import (
 	"github.com/maculamesh/macula/node/ledger"
 	"github.com/maculamesh/macula/node/link"
 	"github.com/maculamesh/macula/node/wire"
+	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/sim/scenario"
 	"github.com/maculamesh/macula/transport"
 )
@@ -114,5 +115,46 @@ func TestADrainedNodeNamesOthersBeforeItSaysGoodbyeAndLetsNobodyIn(t *testing.T)
 			m.close()
 		}
 		place.Do("close", func() { tr.Close() })
+	})
+}
+
+// A program that makes one call after the other has no reason to stop before its
+// node does.
+func TestWhoNeverStopsCallingDoesNotHoldUpTheEndOfItsNode(t *testing.T) {
+	play(t, 5, func(t *testing.T, s *scenario.Stage) {
+		other := start(t, s, "other", node.Config{OpenPeers: true})
+		n := start(t, s, "n", node.Config{OpenPeers: true, Bootstrap: []node.Peer{peerAt(s, "other")}})
+		work := func(ctx context.Context, _ *node.Request) ([]byte, error) {
+			return nil, rt.Sleep(ctx, other.place.Runtime(), 300*time.Millisecond)
+		}
+		other.provide("theirs", work, node.AdvertiseOptions{})
+		s.Eventually(10*time.Second, "the service is known", func() bool { return len(n.node.Services()) == 1 })
+		over := false
+		var jobs []*scenario.Job
+		for range 4 {
+			jobs = append(jobs, s.Go("calls", func() {
+				for n.call("theirs", 5*time.Second) == nil {
+				}
+				if !over {
+					t.Error("a call has failed while the node drained")
+				}
+			}))
+		}
+		s.Sleep(time.Second)
+		n.place.Do("drain", func() {
+			if d := n.node.Drain(context.Background()); d.Calls != 4 || d.Left != 0 || d.Took > time.Second {
+				t.Errorf("%+v", d)
+			}
+		})
+		over = true
+		begun := s.Runtime().Now()
+		n.close()
+		if took := s.Runtime().Now().Sub(begun); took > 2*time.Second {
+			t.Errorf("Close took %v", took)
+		}
+		for _, j := range jobs {
+			j.Wait()
+		}
+		other.close()
 	})
 }

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -45,6 +46,28 @@ func TestEveryAcceptedConnectionIsAdmittedRefusedOrFailedOnce(t *testing.T) {
 				tr.Close()
 			}
 		})
+		n.close()
+	})
+}
+
+func TestWhoSaysHelloToADrainedNodeIsCounted(t *testing.T) {
+	play(t, 3, func(t *testing.T, s *scenario.Stage) {
+		n := start(t, s, "n", node.Config{OpenPeers: true})
+		p := s.Place("stranger")
+		tr := p.Transport(idOf(s, "stranger"), transport.Config{})
+		var r *raw
+		p.Do("come", func() { r = dialRaw(t, p, tr, n) })
+		s.Sleep(time.Second)
+		d := n.place.Go("drain", func() { n.node.Drain(context.Background()) })
+		s.Sleep(100 * time.Millisecond)
+		p.Do("hello", func() { r.hello(wire.RoleClient).Next() })
+		d.Wait()
+		s.Sleep(time.Second)
+		h := n.node.Status().Handshakes
+		if h.Admitted+h.Refused+h.Failed != 1 || h.ClientsDraining != 1 {
+			t.Errorf("%+v", h)
+		}
+		p.Do("leave", func() { tr.Close() })
 		n.close()
 	})
 }

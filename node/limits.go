@@ -124,7 +124,7 @@ func (n *Node) SetLimits(l Limits) error {
 			n.withdrawIfLast(e.Name)
 		}
 	}
-	n.discovery.Raise(l.Peers + n.cfg.Pool.Closing)
+	n.roomForTold(l.Peers, n.pool.Stats().Open-l.Peers)
 	peers := n.pool.SetCap(l.Peers, l.DrainTimeout)
 	shed := n.shedClients(l.Clients, l.DrainTimeout)
 	n.server.SetLimit(l.Handlers)
@@ -203,13 +203,20 @@ func (n *Node) leastBusy() []*session {
 	return out
 }
 
+// roomForTold lets so many peers be told of services, and those besides that are
+// shed or about to be: they count until their connections are closed.
+func (n *Node) roomForTold(peers, goes int) {
+	n.discovery.Raise(peers + n.cfg.Pool.Closing + n.pool.Stats().Shedding + max(goes, 0))
+}
+
 // renewAll advertises the services of this process again: they may be due in a
 // third of another time now.
 func (n *Node) renewAll() {
 	for _, s := range n.services.All() {
-		if err := s.Renew(); err == nil {
-			n.services.Reset(s.name, s, n.registry.TTL(s.name, s.asked)/3)
+		if err := s.Renew(); err != nil {
+			n.log.Warn("service not renewed", "service", s.name, "err", err)
 		}
+		n.services.Reset(s.name, s, n.registry.TTL(s.name, s.asked)/3)
 	}
 }
 

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/pool"
 	"github.com/maculamesh/macula/node/pressure"
+	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/sim/scenario"
 	"github.com/maculamesh/macula/transport"
 )
@@ -149,5 +152,47 @@ func TestEverythingMayChangeWhileARealNodeWorks(t *testing.T) {
 	eventually(t, "everybody is there again and answers", func() bool {
 		_, err := n.ask("echo", []byte("x"), 10*time.Second, true)
 		return err == nil && n.Status().Pool.Open >= 1
+	})
+}
+
+// Those who are not peers any more take no room from those who are.
+func TestPeersThatComeWhileTheRemovedFinishTheirCallsAreTold(t *testing.T) {
+	play(t, 5, func(t *testing.T, s *scenario.Stage) {
+		n := start(t, s, "n", node.Config{Pool: pool.Config{Cap: 2, Closing: 1}, Peers: []transport.PeerID{idOf(s, "a"), idOf(s, "b")}})
+		slow := func(ctx context.Context, _ *node.Request) ([]byte, error) {
+			return nil, rt.Sleep(ctx, n.place.Runtime(), 20*time.Second)
+		}
+		n.provide("slow", slow, node.AdvertiseOptions{})
+		cfg := node.Config{OpenPeers: true, Bootstrap: []node.Peer{peerAt(s, "n")}}
+		a, b := start(t, s, "a", cfg), start(t, s, "b", cfg)
+		s.Eventually(10*time.Second, "the service is known", func() bool { return len(a.node.Services()) == 1 && len(b.node.Services()) == 1 })
+		var jobs []*scenario.Job
+		for _, m := range []*member{a, b} {
+			jobs = append(jobs, s.Go("call", func() {
+				if err := m.call("slow", time.Minute); err != nil {
+					t.Error(err)
+				}
+			}))
+		}
+		s.Sleep(time.Second)
+		n.place.Do("peers", func() {
+			if err := n.node.SetPeers(nil, []transport.PeerID{idOf(s, "friend"), idOf(s, "other")}, false); err != nil {
+				t.Error(err)
+			}
+		})
+		c, d := start(t, s, "friend", cfg), start(t, s, "other", cfg)
+		s.Eventually(5*time.Second, "the new ones are connected", func() bool { return n.node.Status().Pool.Open == 2 })
+		s.Sleep(5 * time.Second)
+		for _, m := range []*member{c, d} {
+			if len(m.node.Services()) != 1 {
+				t.Errorf("%s was not told: n has told %d peers", m.place.Name(), n.node.Status().Discovery.Peers)
+			}
+		}
+		for _, j := range jobs {
+			j.Wait()
+		}
+		for _, m := range []*member{a, b, c, d, n} {
+			m.close()
+		}
 	})
 }

@@ -6,8 +6,6 @@ import (
 
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
-	"github.com/maculamesh/macula/node/registry"
-	"github.com/maculamesh/macula/node/rpc"
 	"github.com/maculamesh/macula/transport"
 )
 
@@ -82,8 +80,15 @@ func (n *Node) SetPeers(bootstrap []Peer, allowed []transport.PeerID, open bool)
 	n.who = now
 	n.mu.Unlock()
 	n.setKeepers(now.bootstrap)
+	goes := 0
+	for _, l := range n.pool.Conns() {
+		if !now.allows(l.Peer()) {
+			goes++
+		}
+	}
+	n.roomForTold(n.acting().Peers, goes)
 	gone := n.pool.Expel(now.allows, n.acting().DrainTimeout)
-	services := n.registry.DropUnless(func(e *registry.Entry[rpc.Handler]) bool { return now.allows(e.Provider) })
+	services := n.dropRemoved(now)
 	for _, id := range gone {
 		n.log.Info("peer expelled: it is not in the list any more", "peer", ident.String(id))
 	}

@@ -278,8 +278,8 @@ func (c *clientControl) advertise(name string, version uint64, ttl time.Duration
 	if n.isDraining() {
 		return errDraining()
 	}
-	if cur, ok := n.clients.Get(c.s.ID); !ok || cur != c.s {
-		return fault.New("node.Advertise", fault.Superseded, "a newer session of this client is attached")
+	if !c.attached() {
+		return errDetached()
 	}
 	err := n.registry.Put(registry.Entry[rpc.Handler]{
 		Name: name, Provider: c.s.ID, Owner: c.owner(), Epoch: c.s.Conn.Incarnation(), Version: version, TTL: ttl,
@@ -289,7 +289,28 @@ func (c *clientControl) advertise(name string, version uint64, ttl time.Duration
 		return err
 	}
 	n.caller.Learn(name)
-	return n.discovery.Advertise(name, n.longest(name))
+	if err := n.discovery.Advertise(name, n.longest(name)); err != nil {
+		return err
+	}
+	switch { // whoever has sent it away meanwhile may have looked for its services too early
+	case n.isDraining():
+		n.forget(c.s)
+		return errDraining()
+	case !c.attached():
+		n.forget(c.s)
+		return errDetached()
+	}
+	return nil
+}
+
+// attached reports whether the session is still the one of its client.
+func (c *clientControl) attached() bool {
+	cur, ok := c.n.clients.Get(c.s.ID)
+	return ok && cur == c.s
+}
+
+func errDetached() *fault.Error {
+	return fault.New("node.Advertise", fault.Superseded, "this session of the client is over, or a newer one is attached")
 }
 
 // longest is how long name will be provided here if nobody renews.
@@ -353,10 +374,20 @@ func (n *Node) learn(f discovery.Found) error {
 		Name: f.Name, Provider: f.Provider, Owner: registry.Owner{ID: f.Teller},
 		Epoch: f.Epoch, Version: f.Version, Addr: f.Addr, Hops: f.Hops, TTL: f.TTL,
 	})
-	if err == nil {
-		n.caller.Learn(f.Name)
+	if err != nil {
+		return err
 	}
-	return err
+	if who := n.policy(); !who.allows(f.Provider) { // the list has changed meanwhile, and may have been used too early
+		n.dropRemoved(who)
+		return fault.New("node", fault.Unauthorized, "%s is not in the list of peers any more", ident.Short(f.Provider))
+	}
+	n.caller.Learn(f.Name)
+	return nil
+}
+
+// dropRemoved forgets what nodes provide that may not be peers.
+func (n *Node) dropRemoved(who *policy) int {
+	return n.registry.DropUnless(func(e *registry.Entry[rpc.Handler]) bool { return who.allows(e.Provider) })
 }
 
 func (n *Node) unlearn(name string, provider transport.PeerID, epoch, version uint64) {
@@ -396,10 +427,13 @@ func (n *Node) connect(ctx context.Context, p rpc.Provider) (rpc.Conn, error) {
 		return nil, errors.New("macula bug: a remote provider with this node's id")
 	}
 	slot, err := n.pool.Get(ctx, p.ID, p.Addr)
-	if err != nil {
-		return nil, err
+	switch {
+	case err == nil:
+		return peerConn{n, slot}, nil
+	case fault.KindOf(err) == fault.Unauthorized && !n.allowed(p.ID): // taken from the list since it was chosen: another provider may do
+		return nil, &fault.Error{Op: "node", Kind: fault.Unreachable, Err: err}
 	}
-	return peerConn{n, slot}, nil
+	return nil, err
 }
 
 func (n *Node) mark(name string) {

@@ -396,6 +396,8 @@ func (h *busyHub) raise() {
 		err := n.SetLimits(l)
 		s.Check(err == nil, "limits can be raised", "%v", err)
 	})
+	// First, since their handshakes take the places of those of the clients.
+	s.Eventually(time.Minute, "peers come back when the cap is raised", func() bool { return h.hub.peers() == len(h.peers) })
 	for i, c := range h.clients {
 		if !c.client.Over().Fired() {
 			continue
@@ -406,7 +408,6 @@ func (h *busyHub) raise() {
 		err := h.clients[i].attach()
 		s.Check(err == nil, "a client may come back when the limit is raised", "%v", err)
 	}
-	s.Eventually(time.Minute, "peers come back when the cap is raised", func() bool { return h.hub.peers() == len(h.peers) })
 	_, err := h.hub.call("hub.hold", nil, 10*time.Second, false)
 	s.Check(err == nil, "handlers start when there is room again", "%v", err)
 }

@@ -96,6 +96,9 @@ const maxHalves = 256
 func (l *Link) half(s transport.Stream) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.ctx.Err() != nil {
+		return // the task that would say that it is whole may be gone already
+	}
 	if _, err := l.halves.Put(s, l.r.Now(), 0); err != nil {
 		l.deps.Totals.refusedHalves.Add(1) // it is not seen, and nothing else
 		return

@@ -89,6 +89,7 @@ type Caller struct {
 	health health
 	counts CallerCounts
 	times  histogram.Histogram
+	line   uint64      // see Line
 	spare  []*attempts // to be used again; bound: maxSpare
 }
 
@@ -97,6 +98,7 @@ type attempts struct {
 	tried []transport.PeerID
 	provs []Provider
 	req   link.Request
+	line  uint64 // the last one before the call
 }
 
 // maxSpare is how many attempts are kept to be used again.
@@ -105,6 +107,7 @@ const maxSpare = 256
 // CallerCounts are the totals of a caller.
 type CallerCounts struct {
 	InFlight  int
+	Before    int // of those in flight, begun before the last Line
 	Peak      int
 	OK        uint64
 	Failed    uint64
@@ -258,9 +261,11 @@ func (c *Caller) begin() (a *attempts, timeout time.Duration) {
 	if n := len(c.spare); n > 0 {
 		a = c.spare[n-1]
 		c.spare = c.spare[:n-1]
-		return a, c.cfg.Timeout
+	} else {
+		a = &attempts{}
 	}
-	return &attempts{}, c.cfg.Timeout
+	a.line = c.line
+	return a, c.cfg.Timeout
 }
 
 // end counts a call out and takes back what it was lent.
@@ -271,6 +276,9 @@ func (c *Caller) end(a *attempts, begun mono.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.times.Observe(took)
+	if a.line != c.line {
+		c.counts.Before--
+	}
 	if len(c.spare) < maxSpare {
 		c.spare = append(c.spare, a)
 	}
@@ -293,6 +301,15 @@ func (c *Caller) end(a *attempts, begun mono.Time, err error) {
 	case fault.NotFound:
 		c.counts.NotFound++
 	}
+}
+
+// Line draws a line: the calls in flight now are counted as Before from here on,
+// until they are over.
+func (c *Caller) Line() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.line++
+	c.counts.Before = c.counts.InFlight
 }
 
 // SetTimeout changes how long a call may take whose context has no deadline.
