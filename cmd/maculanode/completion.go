@@ -25,7 +25,7 @@ flags, values, and the names of services from the running node, if that answers 
 Examples:
   source <(maculanode completion bash)
   maculanode completion bash > /etc/bash_completion.d/maculanode
-  maculanode completion zsh > "$${fpath[1]}/_maculanode"
+  maculanode completion zsh > "${fpath[1]}/_maculanode"
   maculanode completion fish > ~/.config/fish/completions/maculanode.fish`
 }
 

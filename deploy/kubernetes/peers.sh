@@ -32,7 +32,7 @@ for ((i = 0; i < (replicas > 0 ? replicas : pods); i++)); do
     log_format: json
 END
 	for ((k = 0; k < replicas; k++)); do
-		((k > 0)) || echo "    peers:"
+		((k > 0 || replicas == 1)) || echo "    peers:"
 		((k == i)) || echo "      - ${ids[k]}@macula-$k.macula:4433"
 	done
 done

@@ -315,3 +315,25 @@ func TestTheConfigurationsArePossibleBeforeAndAfterThePodsHaveKeys(t *testing.T)
 		}
 	}
 }
+
+// Nodes that do not know each other yet learn of it by a reload: restarted one
+// after the other, the first would never be ready.
+func TestTheConfigurationOfAPodFollowsTheConfigMap(t *testing.T) {
+	m := loaded(t)
+	node := m.set.Spec.Template.Spec.Containers[0]
+	file := ""
+	for _, e := range node.Env {
+		if e.Name == "MACULA_CONFIG" {
+			file = strings.ReplaceAll(e.Value, "$(POD_NAME)", m.set.Name+"-0")
+		}
+	}
+	if _, ok := m.config.Data[filepath.Base(file)]; !ok {
+		t.Errorf("the ConfigMap has nothing for %s", file)
+	}
+	for _, v := range node.VolumeMounts {
+		if v.MountPath == filepath.Dir(file) && v.SubPath == "" && v.SubPathExpr == "" {
+			return
+		}
+	}
+	t.Errorf("no volume that follows its ConfigMap is at %s", filepath.Dir(file))
+}

@@ -97,7 +97,7 @@ func Serve(lis net.Listener, n Node, cfg Config) *Server {
 	}
 	s.sample()
 	s.wg.Go(s.follow)
-	s.door = door.Serve(lis, s.guard(s.routes()), cfg.Log, door.Config{Conns: cfg.Conns})
+	s.door = door.Serve(lis, s.guard(s.routes()), cfg.Log, door.Config{Conns: cfg.Conns, BodyTime: door.Unwanted})
 	return s
 }
 

@@ -139,6 +139,21 @@ func TestABodyOverTheLimitIsRefused(t *testing.T) {
 	}
 }
 
+func TestTheBodyOfARefusedRequestIsNotWaitedFor(t *testing.T) {
+	w := serve(t, &fake{}, Config{BodyTime: time.Hour, Token: strings.Repeat("t", 16)})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	io.WriteString(conn, "POST /v1/call/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 401 ") {
+		t.Errorf("%q, %v", answer, err)
+	}
+}
+
 func TestABackendIsRegisteredReplacedAndWithdrawn(t *testing.T) {
 	one := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Write([]byte("one " + r.Header.Get("Macula-Service")))
@@ -175,6 +190,9 @@ func TestABackendIsRegisteredReplacedAndWithdrawn(t *testing.T) {
 		t.Errorf("another: %d", code)
 	}
 	expect("two")
+	if _, made := w.node.count(); made != 1 {
+		t.Error("another server took the place of the first, and the service was gone for a moment")
+	}
 	if resp, body := w.ask("GET", "/v1/services/demo.greet", ""); resp.StatusCode != 200 || !strings.Contains(body, `"total":1`) {
 		t.Errorf("lookup: %d %s", resp.StatusCode, body)
 	}

@@ -74,6 +74,19 @@ func (f *fake) Advertise(req *control.Request) (control.Advert, error) {
 	return a, nil
 }
 
+func (f *fake) Replace(ad control.Advert, url string) error {
+	b, err := backend.NewHTTP(url, backend.Limits{})
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a := ad.(*fakeAdvert)
+	a.b.Close()
+	a.b = b
+	return nil
+}
+
 func (f *fake) Withdraw(name string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -23,6 +23,9 @@ type Node interface {
 	Call(ctx context.Context, req *control.Request) ([]byte, error)
 	// Advertise provides a service until the advert is withdrawn.
 	Advertise(req *control.Request) (control.Advert, error)
+	// Replace lets another HTTP server answer a service of Advertise from now
+	// on; calls in progress end where they are. An error changes nothing.
+	Replace(ad control.Advert, url string) error
 	// Withdraw ends a service that Advertise has started, whoever did it.
 	Withdraw(name string) error
 	// Lookup asks who provides a name, the mesh too when nobody is known.
@@ -89,7 +92,7 @@ func Serve(lis net.Listener, n Node, cfg Config) *Server {
 		s.mux.HandleFunc(r.method+" "+r.path, r.serve)
 	}
 	s.mux.HandleFunc("/", s.unknown)
-	s.door = door.Serve(lis, s.guard(s.mux), cfg.Log, door.Config{Conns: cfg.Conns, BodyTime: cfg.BodyTime})
+	s.door = door.Serve(lis, s.guard(s.mux), cfg.Log, door.Config{Conns: cfg.Conns, BodyTime: door.Unwanted})
 	return s
 }
 
@@ -163,6 +166,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		select {
 		case s.busy <- struct{}{}:
 			defer func() { <-s.busy }()
+			if r.ContentLength != 0 { // who is let in has time for it
+				http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.BodyTime))
+			}
 			next.ServeHTTP(w, r)
 		default:
 			failure{Error: "too many requests are in progress here", Kind: "overload", status: http.StatusTooManyRequests, RetryAfter: 1000}.write(w)

@@ -83,6 +83,10 @@ func (s *Server) advertise(name string, reg registration) (bool, error) {
 	if old != nil && old.url == reg.URL && old.ttl == reg.ttl {
 		return false, nil
 	}
+	if old != nil && old.ttl == reg.ttl && s.node.Replace(old.Advert, reg.URL) == nil {
+		old.url = reg.URL // it was there all the time
+		return false, nil
+	}
 	if old != nil {
 		old.Withdraw()
 		delete(s.adverts, name)

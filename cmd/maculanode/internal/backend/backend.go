@@ -61,11 +61,11 @@ func NewHTTP(address string, lim Limits) (*HTTP, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
-		return nil, fault.New("", fault.Invalid, "%.200q is not a URL", address)
+		return nil, fault.New("", fault.Invalid, "%.200q is not a URL", Shown(address))
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fault.New("", fault.Invalid, "%.200q is not the address of an HTTP backend: it starts with http:// or https://, for example http://127.0.0.1:8080/path", address)
+		return nil, fault.New("", fault.Invalid, "%.200q is not the address of an HTTP backend: it starts with http:// or https://, for example http://127.0.0.1:8080/path", Shown(address))
 	case u.Hostname() == "":
-		return nil, fault.New("", fault.Invalid, "%.200q names no host", address)
+		return nil, fault.New("", fault.Invalid, "%.200q names no host", Shown(address))
 	}
 	lim = lim.WithDefaults()
 	tr := &http.Transport{
@@ -75,6 +75,23 @@ func NewHTTP(address string, lim Limits) (*HTTP, error) {
 	// A redirect would send the body somewhere that the operator did not name.
 	c := &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return &HTTP{url: u.String(), max: lim.MaxBody, client: c, tr: tr}, nil
+}
+
+// Shown is an address as it may stand in logs, on pages and in errors: without
+// the user and the password in front of its host, and without its query.
+func Shown(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "[removed]"
+	}
+	if u.User != nil {
+		u.User = url.User("removed")
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = "removed"
+	}
+	u.Fragment = ""
+	return u.String()
 }
 
 // Close gives the idle connections back. Calls in progress end with their

@@ -1,8 +1,9 @@
 package bundle
 
 import (
-	"net/url"
 	"strings"
+
+	"github.com/maculamesh/macula/cmd/maculanode/internal/backend"
 )
 
 // Redact is a value of the configuration without passwords: those in front of
@@ -18,19 +19,7 @@ func Redact(value string) string {
 			continue
 		}
 		from := strings.LastIndexByte(p[:at], '=') + 1
-		u, err := url.Parse(p[from:])
-		if err != nil {
-			parts[i] = p[:from] + string(removed)
-			continue
-		}
-		if u.User != nil {
-			u.User = url.User("removed")
-		}
-		if u.RawQuery != "" {
-			u.RawQuery = "removed"
-		}
-		u.Fragment = ""
-		parts[i] = p[:from] + u.String()
+		parts[i] = p[:from] + backend.Shown(p[from:])
 	}
 	return strings.Join(parts, ", ")
 }

@@ -11,7 +11,7 @@ import (
 // Setting is one value with where it comes from.
 type Setting struct {
 	Key     string
-	Value   string // a list with commas
+	Value   string // a list with commas; without secrets
 	Source  string
 	Default bool // Value is the default, whoever has set it
 	Live    bool // a reload applies it
@@ -27,7 +27,7 @@ func (c *Config) List() []Setting {
 		s := &settings[i]
 		v := s.text(c)
 		out = append(out, Setting{
-			Key: s.key, Value: v, Source: c.Origin(s.key), Live: s.live, Limit: s.limit,
+			Key: s.key, Value: s.shown(c), Source: c.Origin(s.key), Live: s.live, Limit: s.limit,
 			Default: c.origin[s.key] == "" || v == s.text(&usual),
 		})
 	}
@@ -37,7 +37,7 @@ func (c *Config) List() []Setting {
 // Change is a setting that differs between two configurations.
 type Change struct {
 	Key      string
-	Old, New string
+	Old, New string // without secrets, so they may look the same
 	Live     bool
 }
 
@@ -51,7 +51,7 @@ func (c *Config) Changes(next *Config) []Change {
 		if was == is || c.origin[s.key] == "" && next.origin[s.key] == "" {
 			continue
 		}
-		out = append(out, Change{s.key, was, is, s.live})
+		out = append(out, Change{s.key, s.shown(c), s.shown(next), s.live})
 	}
 	return out
 }
@@ -78,10 +78,17 @@ func (c *Config) copy(s *setting, from *Config) {
 }
 
 func (c *Config) goesTogether() error {
-	for _, errs := range [][]error{c.conflicts(), c.Problems()} {
-		if len(errs) > 0 {
-			return errs[0]
-		}
+	if err := c.conflict(); err != nil {
+		return err
+	}
+	return c.CheckRun()
+}
+
+// conflict is all that a limit can get wrong: that a token file has gone, say,
+// must not keep a limit from being set, or from being as before.
+func (c *Config) conflict() error {
+	if errs := c.conflicts(); len(errs) > 0 {
+		return errs[0]
 	}
 	return nil
 }
@@ -110,7 +117,7 @@ func (c *Config) Set(pairs []string) (keys []string, err error) {
 		}
 		keys = append(keys, s.key)
 	}
-	return keys, c.goesTogether()
+	return keys, c.conflict()
 }
 
 // Restore takes the value of each key from the configuration beside it, and
@@ -121,7 +128,7 @@ func (c *Config) Restore(from map[string]*Config) error {
 			c.copy(s, from[s.key])
 		}
 	}
-	return c.goesTogether()
+	return c.conflict()
 }
 
 // Limits are those that a node can change while it runs.

@@ -47,11 +47,11 @@ func (c *Config) Logs() logs.Config {
 func machineRows() []setting {
 	return in("Programs of this machine, and the log",
 		count("admin_connections", 2, 10_000, func(c *Config) *int { return &c.Local.AdminConns },
-			"Connections to the admin pages at a time; one more is answered with 503."),
+			"Connections to the admin pages at a time; one more ends the one that is idle for the longest, or is answered with 503."),
 		count("admin_streams", 1, 10_000, func(c *Config) *int { return &c.Local.AdminStreams },
 			"Of those, status pages that follow the node; one more has to be loaded again by hand."),
 		count("api_connections", 1, 100_000, func(c *Config) *int { return &c.Local.APIConns },
-			"Connections to the HTTP API at a time; one more is answered with 503."),
+			"Connections to the HTTP API at a time; one more ends the one that is idle for the longest, or is answered with 503."),
 		count("api_requests", 1, 100_000, func(c *Config) *int { return &c.Local.APIRequests },
 			"Requests of the HTTP API that the node works on at a time, each with up to two bodies; one more is answered with 429."),
 		count("control_connections", 2, 10_000, func(c *Config) *int { return &c.Local.ControlConns },

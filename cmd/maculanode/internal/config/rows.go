@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maculamesh/macula/cmd/maculanode/internal/backend"
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/node/wire"
@@ -90,7 +91,7 @@ func serviceRows() []setting {
 		several("http", "NAME=URL", "NAME=URL", func(c *Config) *[]Backend { return &c.HTTP }, ParseBackend,
 			func(b Backend) string { return b.Name + "=" + b.URL }, func(b Backend) string { return "the service " + b.Name },
 			"Services that an HTTP server beside the node answers: each call is a POST to the URL.",
-		).asLive().asCommon("http:", "  - demo.resize=http://127.0.0.1:8080/resize"),
+		).showing(withoutSecrets).asLive().asCommon("http:", "  - demo.resize=http://127.0.0.1:8080/resize"),
 		span("service_ttl", time.Second, time.Hour, func(c *Config) *time.Duration { return &c.Node.Registry.TTL },
 			"How long an advertised service is found when nobody advertises it again and it names no time of its own.").asLimit().asCommon(),
 		span("min_service_ttl", 100*time.Millisecond, time.Hour, func(c *Config) *time.Duration { return &c.Node.Registry.MinTTL },
@@ -104,6 +105,16 @@ func serviceRows() []setting {
 		span("service_pause", time.Second, time.Hour, func(c *Config) *time.Duration { return &c.Node.Registry.Pause },
 			"A node that has not run for this long takes itself for paused: that time counts for no time to live."),
 	)
+}
+
+// withoutSecrets are the backends without what stands in their URLs for them
+// alone.
+func withoutSecrets(c *Config) []string {
+	var out []string
+	for _, b := range c.HTTP {
+		out = append(out, b.Name+"="+backend.Shown(b.URL))
+	}
+	return out
 }
 
 func nameTTLText(t node.NameTTL) string { return t.Pattern + "=" + spanText(t.TTL) }

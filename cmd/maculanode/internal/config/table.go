@@ -33,6 +33,8 @@ type setting struct {
 	set func(c *Config, text []string) error
 	get func(c *Config) []string // as set takes it
 	at  func(c *Config) any      // a pointer to the field; nil when the value is no plain field
+
+	show func(c *Config) []string // as logs and pages may have it, without secrets; nil: as get
 }
 
 func (s *setting) env() string { return envPrefix + strings.ToUpper(s.key) }
@@ -48,6 +50,20 @@ func (s *setting) split(v string) []string {
 
 // text is the value as one line.
 func (s *setting) text(c *Config) string { return strings.Join(s.get(c), ", ") }
+
+// shown is the value as one line without secrets.
+func (s *setting) shown(c *Config) string {
+	if s.show != nil {
+		return strings.Join(s.show(c), ", ")
+	}
+	return s.text(c)
+}
+
+// showing makes people and logs see something else than what is set.
+func (s setting) showing(show func(c *Config) []string) setting {
+	s.show = show
+	return s
+}
 
 // live marks what a reload applies.
 func (s setting) asLive() setting {

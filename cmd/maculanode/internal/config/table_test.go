@@ -225,6 +225,65 @@ func TestWhatIsLiveIsAdoptedAndTheRestStays(t *testing.T) {
 	}
 }
 
+func TestWhatPeopleAndLogsSeeHasNoPasswords(t *testing.T) {
+	was, err := load(t, "realm: a\nhttp: [a.b=http://me:first-secret@h/?key=other-secret]\n", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is, err := load(t, "realm: a\nhttp: [a.b=http://me:second-secret@h/?key=other-secret]\n", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen strings.Builder
+	for _, s := range was.List() {
+		seen.WriteString(s.Value + "\n")
+	}
+	changes := was.Changes(&is)
+	if len(changes) != 1 || changes[0].Key != "http" {
+		t.Errorf("another password is the changes %+v", changes)
+	}
+	for _, c := range changes {
+		seen.WriteString(c.Old + "\n" + c.New + "\n")
+	}
+	for _, wrong := range []string{"a.b=ftp://me:a-secret@h/", "http://me:a-secret@h/", "a.b=http://me:a-secret%zz@h/", "a.b=http://me:a-secret@/"} {
+		_, err := load(t, "realm: a\nhttp: ['"+wrong+"']\n", nil)
+		if err == nil {
+			t.Fatalf("%s is accepted", wrong)
+		}
+		seen.WriteString(err.Error() + "\n")
+	}
+	if strings.Contains(seen.String(), "secret") || !strings.Contains(seen.String(), "a.b=http://removed@h/?removed") {
+		t.Errorf("seen is:\n%s", seen.String())
+	}
+	if want := is.Clone(); want.Adopt(&was) != nil || want.HTTP[0] != was.HTTP[0] {
+		t.Error("the node does not get the password")
+	}
+}
+
+func TestALimitIsSetAndAsBeforeAlsoWhenATokenFileHasGone(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte(strings.Repeat("t", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := load(t, "realm: a\nadmin_token_file: "+token+"\n", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := c.Clone()
+	if err := os.Remove(token); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Set([]string{"max_clients=7"}); err != nil || c.Node.Clients.Limit != 7 {
+		t.Errorf("it is not set: %v", err)
+	}
+	if err := c.Restore(map[string]*Config{"max_clients": &before}); err != nil || c.Node.Clients.Limit != before.Node.Clients.Limit {
+		t.Errorf("it is not as before: %v", err)
+	}
+	if err := c.Adopt(&before); err == nil {
+		t.Error("a reload takes a configuration whose token file has gone")
+	}
+}
+
 func TestFlagsAreTheTable(t *testing.T) {
 	flags := reflect.TypeOf(Flags("control")).Elem()
 	if flags.NumField() != len(settings)-1 {

@@ -63,13 +63,13 @@ type Backend struct {
 func ParseBackend(text string) (Backend, error) {
 	name, url, ok := strings.Cut(text, "=")
 	if !ok {
-		return Backend{}, fmt.Errorf("%.100q is not NAME=URL, for example demo.echo=http://127.0.0.1:8080/echo", text)
+		return Backend{}, fmt.Errorf("%.100q is not NAME=URL, for example demo.echo=http://127.0.0.1:8080/echo", backend.Shown(text))
 	}
 	if err := wire.ValidName(name); err != nil {
 		return Backend{}, plain(err)
 	}
 	if wire.Printable(url) != url {
-		return Backend{}, fmt.Errorf("%.100q is not a URL", url)
+		return Backend{}, fmt.Errorf("%.100q is not a URL", backend.Shown(url))
 	}
 	if _, err := backend.NewHTTP(url, backend.Limits{}); err != nil {
 		return Backend{}, plain(err)

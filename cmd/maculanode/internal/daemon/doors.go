@@ -134,3 +134,21 @@ func (o *door) where() string {
 	}
 	return o.url
 }
+
+// otherTokens warns of token files that hold another token than the node was
+// started with: until a restart the old one lets in, also when it was changed
+// because somebody knows it.
+func (l *live) otherTokens() (warnings []string) {
+	for _, t := range []struct {
+		file string
+		door *door
+	}{{l.cfg.AdminToken, l.d.admin}, {l.cfg.APIToken, l.d.api}} {
+		if t.door == nil || t.file == "" {
+			continue
+		}
+		if now, err := config.ReadToken(t.file); err != nil || now != t.door.token {
+			warnings = append(warnings, fmt.Sprintf("the token in %s is another one now: before a restart the node takes the old one only", t.file))
+		}
+	}
+	return warnings
+}

@@ -90,6 +90,18 @@ func (h *host) Advertise(req *control.Request) (control.Advert, error) {
 	return h.add(req.Name, b.Handle, b.Close, req.TTL)
 }
 
+// Replace implements api.Node, for what Advertise has returned.
+func (h *host) Replace(ad control.Advert, url string) error {
+	b, err := backend.NewHTTP(url, h.cfg.backend)
+	if err != nil {
+		return err
+	}
+	if a := ad.(*advert); !a.swap(b.Handle, b.Close) {
+		return fault.New("", fault.NotFound, "%s has ended", a.name)
+	}
+	return nil
+}
+
 // add advertises a service; free is called when it has ended, and may be nil.
 func (h *host) add(name string, handler node.Handler, free func(), ttl time.Duration) (*advert, error) {
 	a := &advert{h: h, name: name, answer: handler, free: free, done: make(chan struct{})}
@@ -166,14 +178,19 @@ func (a *advert) serve(ctx context.Context, req *node.Request) ([]byte, error) {
 }
 
 // swap gives the service another handler. Calls in progress stay with theirs.
-func (a *advert) swap(answer node.Handler, free func()) {
+// It reports false, and frees the new one, when the service has ended.
+func (a *advert) swap(answer node.Handler, free func()) bool {
 	a.h.mu.Lock()
-	old := a.free
-	a.answer, a.free = answer, free
-	a.h.mu.Unlock()
-	if old != nil {
-		old()
+	other, ended := free, a.ended
+	if !ended {
+		other = a.free
+		a.answer, a.free = answer, free
 	}
+	a.h.mu.Unlock()
+	if other != nil {
+		other()
+	}
+	return !ended
 }
 
 // over reports whether the advert has ended.

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"sync"
 	"time"
@@ -108,6 +109,9 @@ func (l *live) tryReload() (control.Reload, error) {
 		return r, errStopping()
 	}
 	next, err := l.d.opt.Load()
+	if err == nil && next.File == "" && l.read.File != "" {
+		err = fmt.Errorf("the configuration file %s has gone: every setting in it would be as by default", l.read.File)
+	}
 	if err == nil {
 		err = next.CheckRun()
 	}
@@ -132,7 +136,7 @@ func (l *live) tryReload() (control.Reload, error) {
 	for _, c := range l.cfg.Changes(&next) {
 		r.Restart = append(r.Restart, control.Change{Key: c.Key, Old: c.Old, New: c.New})
 	}
-	r.Warnings = next.Warnings
+	r.Warnings = append(l.otherTokens(), next.Warnings...)
 	return r, nil
 }
 
@@ -225,10 +229,27 @@ func (l *live) become(want *config.Config) error {
 	}
 	old, now := servicesOf(&l.cfg), servicesOf(want)
 	var added []*advert
+	acting := l.cfg.Limits()
+	limit := func(is node.Limits) error {
+		if reflect.DeepEqual(is, acting) {
+			return nil
+		}
+		err := l.d.node.SetLimits(is)
+		if err == nil {
+			acting = is
+		}
+		return err
+	}
 	undo := func(err error) error {
 		for _, a := range added {
 			a.end(nil)
 		}
+		limit(l.cfg.Limits())
+		return err
+	}
+	room := acting // for services that come with a higher limit
+	room.Services = max(room.Services, want.Limits().Services)
+	if err := limit(room); err != nil {
 		return err
 	}
 	for _, s := range now {
@@ -242,13 +263,10 @@ func (l *live) become(want *config.Config) error {
 		}
 		added = append(added, l.services[s.name])
 	}
-	if is := want.Limits(); !reflect.DeepEqual(is, l.cfg.Limits()) {
-		if err := l.d.node.SetLimits(is); err != nil {
-			return undo(err)
-		}
+	if err := limit(want.Limits()); err != nil {
+		return undo(err)
 	}
 	if err := l.setPeers(want); err != nil {
-		l.d.node.SetLimits(l.cfg.Limits())
 		return undo(err)
 	}
 	for _, s := range old {

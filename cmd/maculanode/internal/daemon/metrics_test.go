@@ -3,11 +3,14 @@ package daemon
 import (
 	"bytes"
 	"crypto/rand"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/maculamesh/macula/cmd/maculanode/internal/backend"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
@@ -63,6 +66,37 @@ func TestTheTablesOfTheProcessAreInStatusAndMetrics(t *testing.T) {
 	}
 	if seen["adverts"] != 1 || seen["more of these"] != 1 || seen["pool"] != 1 {
 		t.Errorf("tables: %v", seen)
+	}
+}
+
+func TestAServiceGetsAnotherBackendUntilItHasEnded(t *testing.T) {
+	h := look(t)
+	var urls []string
+	for _, answer := range []string{"one", "two"} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(answer)) }))
+		defer srv.Close()
+		urls = append(urls, srv.URL)
+	}
+	ad, err := h.Advertise(&control.Request{Name: "a.b", HTTP: urls[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Replace(ad, urls[1]); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ad.(*advert).serve(t.Context(), &node.Request{Name: "a.b"}); string(got) != "two" {
+		t.Errorf("the other backend answers %q, %v", got, err)
+	}
+	if err := h.Replace(ad, "ftp://h/"); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("a wrong address: %v", err)
+	}
+	ad.Withdraw()
+	if err := h.Replace(ad, urls[0]); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("after the end: %v", err)
+	}
+	freed := false
+	if ad.(*advert).swap(backend.Echo, func() { freed = true }) || !freed {
+		t.Error("a backend that came after the end is not freed")
 	}
 }
 

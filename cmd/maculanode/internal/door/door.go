@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,7 @@ import (
 // Config holds the limits of a server. Zero fields take the default beside
 // them.
 type Config struct {
-	Conns       int           // connections at a time; 64: people, scripts and one or two scrapers
+	Conns       int           // connections at a time; 64: people, scripts and one or two scrapers; a newcomer ends the one that has asked nothing for the longest, or is refused
 	HeaderTime  time.Duration // for the head of a request to arrive; 5 s
 	BodyTime    time.Duration // for the body of a request, if it has one; 10 s; the handler may change it
 	IdleTime    time.Duration // a connection without a request is closed; 60 s
@@ -91,7 +92,8 @@ func bodies(h http.Handler, most time.Duration) http.Handler {
 
 // count is told of every connection before its goroutine starts, and as the
 // last thing that its goroutine does.
-func (s *Server) count(_ net.Conn, state http.ConnState) {
+func (s *Server) count(conn net.Conn, state http.ConnState) {
+	s.lis.rest(conn, state == http.StateNew || state == http.StateIdle)
 	switch state {
 	case http.StateNew:
 		s.conns.Add(1)
@@ -99,6 +101,9 @@ func (s *Server) count(_ net.Conn, state http.ConnState) {
 		s.conns.Done()
 	}
 }
+
+// Unwanted is how long the rest of a body may take that nobody will read.
+const Unwanted = time.Second
 
 // lastWords is what answers that are being written get, before their
 // connections end.
@@ -131,6 +136,33 @@ type limited struct {
 	free    chan struct{}
 	peak    atomic.Int64
 	refused atomic.Uint64
+
+	mu      sync.Mutex
+	resting []net.Conn // those without a request, the oldest first; bound: cap(free)
+}
+
+// rest notes that a connection has no request from now on, or has one or is
+// closed.
+func (l *limited) rest(conn net.Conn, does bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.resting, conn); i >= 0 {
+		l.resting = slices.Delete(l.resting, i, i+1)
+	}
+	if does {
+		l.resting = append(l.resting, conn)
+	}
+}
+
+// evict closes the connection that is without a request for the longest, if
+// there is one: whoever only holds places does not keep others out.
+func (l *limited) evict() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.resting) > 0 {
+		l.resting[0].Close()
+		l.resting = slices.Delete(l.resting, 0, 1)
+	}
 }
 
 // full is the answer to a connection that is too many. It fits into the
@@ -143,6 +175,9 @@ func (l *limited) Accept() (net.Conn, error) {
 		conn, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
+		}
+		if len(l.free) == cap(l.free) {
+			l.evict()
 		}
 		select {
 		case l.free <- struct{}{}:

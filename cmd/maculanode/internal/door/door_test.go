@@ -41,7 +41,10 @@ func dial(t *testing.T, addr, text string) (net.Conn, string) {
 const get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 func TestTooManyConnectionsAreRefusedAndPlacesComeBack(t *testing.T) {
-	s, addr := serve(t, func(w http.ResponseWriter, _ *http.Request) {}, Config{Conns: 2})
+	s, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}, Config{Conns: 2})
 	defer s.Close()
 	first, line := dial(t, addr, get)
 	_, second := dial(t, addr, get)
@@ -59,6 +62,33 @@ func TestTooManyConnectionsAreRefusedAndPlacesComeBack(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("the place of a connection that has ended does not come back")
 		}
+	}
+}
+
+func TestWhoOnlyHoldsAPlaceMakesRoomForANewcomer(t *testing.T) {
+	s, addr := serve(t, func(w http.ResponseWriter, _ *http.Request) {}, Config{Conns: 3})
+	defer s.Close()
+	for i, text := range []string{get, "GET / HTTP/1.1\r\nHo", get} { // two have got an answer, one has half a request
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		io.WriteString(conn, text)
+		if text == get {
+			bufio.NewReader(conn).ReadString('\n')
+		}
+		for end := time.Now().Add(30 * time.Second); len(s.lis.free) < i+1 && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	for range 5 {
+		if _, line := dial(t, addr, get); line != "HTTP/1.1 200 OK" {
+			t.Fatalf("somebody with a request is told %q", line)
+		}
+	}
+	if n := len(s.lis.free); n > 3 {
+		t.Errorf("%d connections, the limit is 3", n)
 	}
 }
 
