@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,8 +67,11 @@ func TestAProviderThatIsNotInTheListIsNeitherLearnedNorDialled(t *testing.T) {
 		stranger.provide("svc", func(context.Context, *node.Request) ([]byte, error) { ran++; return nil, nil }, node.AdvertiseOptions{})
 		s.Sleep(5 * time.Second)
 		before := n.node.Status().Pool.Dials
-		if err := n.call("svc", 2*time.Second); fault.KindOf(err) != fault.NotFound || ran != 0 {
+		if err := n.call("svc", 2*time.Second); fault.KindOf(err) != fault.NotFound || ran != 0 || !strings.Contains(err.Error(), "(providers that are not in this node's list of peers: 1)") {
 			t.Errorf("the call: %v, %d handlers ran", err, ran)
+		}
+		if err := n.call("svc", 2*time.Second); !strings.Contains(fmt.Sprint(err), "list of peers") { // from what is remembered
+			t.Errorf("the second call: %v", err)
 		}
 		for _, e := range n.node.Services() {
 			t.Errorf("it has learned %+v", e)
@@ -86,6 +90,40 @@ func TestAProviderThatIsNotInTheListIsNeitherLearnedNorDialled(t *testing.T) {
 			m.close()
 		}
 	})
+}
+
+func TestTheLoserOfTwoDialsIsNoPeerThatIsDown(t *testing.T) {
+	lost := 0
+	play(t, 20, func(t *testing.T, s *scenario.Stage) {
+		var ms []*member
+		for i, name := range []string{"a", "b"} {
+			other := []string{"b", "a"}[i]
+			m := build(t, s, name, node.Config{OpenPeers: true, Bootstrap: []node.Peer{peerAt(s, other)}})
+			m.run(context.Background()) // at the same moment
+			ms = append(ms, m)
+		}
+		s.Sleep(10 * time.Second)
+		for _, m := range ms {
+			for _, l := range m.log.find("peer down") {
+				lost++
+				if why := fmt.Sprint(l.attrs["reason"]); l.attrs["connected"] != true || strings.Contains(why, "closed here") {
+					t.Errorf("%s: %v", m.place.Name(), l.attrs)
+				}
+			}
+			if n := m.node.Status().Pool.Open; n != 1 {
+				t.Errorf("%d connections are open", n)
+			}
+		}
+		ms[0].close()
+		s.Sleep(time.Second)
+		if lines := ms[1].log.find("peer down"); len(lines) == 0 || lines[len(lines)-1].attrs["connected"] != false {
+			t.Errorf("of a peer that has left: %v", lines)
+		}
+		ms[1].close()
+	})
+	if lost == 0 {
+		t.Error("no dials have crossed")
+	}
 }
 
 func TestOwnDialsDoNotKeepNewcomersOut(t *testing.T) {

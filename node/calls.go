@@ -73,8 +73,8 @@ func (n *Node) Lookup(ctx context.Context, name string) ([]ServiceInfo, error) {
 		return list, nil
 	}
 	err := n.caller.Find(ctx, name)
-	if list = n.providers(name); len(list) > 0 || fault.KindOf(err) == fault.Deadline && ctx.Err() == nil {
-		return list, nil // no answer in time is that nobody was found
+	if list = n.providers(name); len(list) > 0 || (fault.KindOf(err) == fault.Deadline || fault.KindOf(err) == fault.Unauthorized) && ctx.Err() == nil {
+		return list, nil // no answer in time is that nobody was found, as are those who may not be called
 	}
 	return nil, fault.Wrap("node.Lookup", err)
 }

@@ -177,7 +177,12 @@ func (n *Node) runPeer(slot *peerSlot) {
 	err := l.Run(&peerControl{n: n, slot: slot}, slot)
 	n.discovery.Down(l)
 	slot.Gone()
-	n.log.Info("peer down", "peer", ident.Short(l.Peer()), "reason", err)
+	var reason any = err
+	if why := slot.Reason(); why != "" {
+		reason = why // not that it was closed here
+	}
+	_, other := n.pool.Lookup(l.Peer())
+	n.log.Info("peer down", "peer", ident.Short(l.Peer()), "reason", reason, "connected", other)
 }
 
 // peerControl is the control stream of a peer.

@@ -41,7 +41,9 @@ type Discovery interface {
 	// Withdraw says that name is no longer provided here.
 	Withdraw(name string)
 	// Ask asks the mesh for name. What it learns goes to Deps.Learn before Ask
-	// returns. It blocks until somebody knows, nobody does, or ctx ends.
+	// returns. It blocks until somebody knows, nobody does, or ctx ends. Errors:
+	// Overload; Unauthorized when Deps.Learn has refused providers with that, with
+	// their number; and how ctx ended.
 	Ask(ctx context.Context, name string) error
 	// Up and Down tell of a connected peer. Of several connections to one peer
 	// the one with the highest order counts, whichever task tells of it first.

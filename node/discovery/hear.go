@@ -87,6 +87,9 @@ func (d *Told) learn(l Link, a wire.Answer) {
 			addr = reachable(addr, l.RemoteAddr())
 		}
 		err := d.deps.Learn(Found{Name: a.Name, Provider: f.ID, Addr: addr, TTL: f.TTL, Version: f.Version, Hops: min(f.Hops, 254) + 1, Teller: l.Peer()})
+		if fault.KindOf(err) == fault.Unauthorized {
+			d.refuse(a.ID, f.ID)
+		}
 		kept = kept || err == nil || fault.KindOf(err) == fault.Superseded
 	}
 	d.answered(a.ID, l.Peer(), kept)

@@ -53,7 +53,13 @@ type peer struct {
 type ask struct {
 	from []transport.PeerID // peers that have not answered; bound: the fanout
 	done *rt.Event
+
+	refused []transport.PeerID // providers that may not be peers; bound: maxRefused
 }
+
+// maxRefused is how many are counted of the providers that one question finds and
+// that may not be peers.
+const maxRefused = 64
 
 // NewTold returns a discovery that knows nobody.
 func NewTold(cfg Config, deps Deps) *Told {
@@ -243,7 +249,15 @@ func (d *Told) Ask(ctx context.Context, n string) error {
 			d.answered(id, l.Peer(), false)
 		}
 	}
-	return a.done.Wait(ctx)
+	if err := a.done.Wait(ctx); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(a.refused) > 0 {
+		return fault.New("discovery.Ask", fault.Unauthorized, "providers that are not in this node's list of peers: %d", len(a.refused))
+	}
+	return nil
 }
 
 // open makes a question and chooses whom to ask: as many as the fanout says,
@@ -279,6 +293,15 @@ func (d *Told) shut(id uint32) {
 	d.mu.Lock()
 	d.asks.DeleteAny(id)
 	d.mu.Unlock()
+}
+
+// refuse counts a provider that an open question has found in vain.
+func (d *Told) refuse(id uint32, provider transport.PeerID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a, _, ok := d.asks.Get(id, 0); ok && len(a.refused) < maxRefused && !slices.Contains(a.refused, provider) {
+		a.refused = append(a.refused, provider)
+	}
 }
 
 // answered notes the answer of one peer to an open question.

@@ -165,7 +165,10 @@ func (p *Pool[C]) serveWaiting() (out []*Slot[C]) {
 				why, count = fault.Superseded, &p.counts.Superseded
 			}
 			p.takeOut(victim, why)
-			victim.dead = victim == n.dead
+			victim.dead, victim.reason = victim == n.dead, reasonRoom
+			if why == fault.Superseded {
+				victim.reason = reasonSuperseded
+			}
 			*count++
 			out = append(out, victim)
 		}

@@ -153,14 +153,33 @@ type Slot[C Conn] struct {
 	out     bool // evicted or superseded: closing
 	shed    bool // out because of a lower cap or another policy
 	why     fault.Kind
+	reason  string        // why it is out, for people
 	turns   *backoff.Rate // how often the peer started anew lately; nil as long as it has not
 	dead    bool          // gave no sign of life
 	leaving bool          // the peer asked us to stop using it
 	gone    bool
 }
 
+// What Reason says.
+const (
+	reasonSuperseded = "another connection has taken over"
+	reasonRoom       = "evicted for another peer"
+	reasonLimit      = "limit lowered"
+	reasonPolicy     = "not in the list of peers any more"
+	reasonIdle       = "idle"
+	reasonPressure   = "pressure"
+	reasonClosed     = "node is shutting down"
+)
+
 // Order is higher for a connection that was admitted later.
 func (s *Slot[C]) Order() uint64 { return uint64(s.ref) }
+
+// Reason says why the pool has taken the connection out; empty when it has not.
+func (s *Slot[C]) Reason() string {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	return s.reason
+}
 
 // Use marks the connection as in use, so that it is not evicted, until Done.
 // It reports false when the connection is being evicted already.
@@ -317,6 +336,7 @@ func (p *Pool[C]) Reap(now, idleSince mono.Time, max int) int {
 			break
 		}
 		p.takeOut(s, fault.Overload)
+		s.reason = reasonIdle
 		p.counts.Reaped++
 		out = append(out, s)
 	}
@@ -335,6 +355,7 @@ func (p *Pool[C]) Close(why fault.Kind, deadline time.Duration) {
 	p.closed = true
 	for _, s := range p.lru.All() {
 		p.takeOut(s, why)
+		s.reason = reasonClosed
 		out = append(out, s)
 	}
 	for _, n := range p.waiting {

@@ -519,6 +519,11 @@ func TestDeadRivalsAreNotDroppedBeyondTheLimitOfClosingOnes(t *testing.T) {
 		if s := x.p.Stats(); s.Superseded != 3 || s.Open != 3 {
 			t.Errorf("%+v", s)
 		}
+		for _, c := range x.conns[:3] {
+			if why := c.slot.Reason(); why != "another connection has taken over" {
+				t.Errorf("the reason is %q", why)
+			}
+		}
 	})
 }
 
@@ -544,6 +549,9 @@ func TestReapClosesWhatWasIdleTooLong(t *testing.T) {
 			for i, c := range x.conns {
 				if c.away != (i == 2 || i == 3) {
 					t.Errorf("connection %d: away is %v", i, c.away)
+				}
+				if why := c.slot.Reason(); c.away != (why == "idle") {
+					t.Errorf("connection %d: away is %v for the reason %q", i, c.away, why)
 				}
 			}
 			rt.Sleep(context.Background(), x.m, time.Minute)

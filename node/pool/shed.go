@@ -58,6 +58,7 @@ func (p *Pool[C]) Trim(idle, max int, retryAfter time.Duration) int {
 			break
 		}
 		p.takeOut(s, fault.Overload)
+		s.reason = reasonPressure
 		out = append(out, s)
 	}
 	p.counts.Pressure += uint64(len(out))
@@ -120,7 +121,10 @@ func (s *Slot[C]) Expel(drain time.Duration) {
 // shed takes an admitted connection out. Called with the lock held.
 func (p *Pool[C]) shed(s *Slot[C], why fault.Kind) *Slot[C] {
 	p.takeOut(s, why)
-	s.shed = true
+	s.shed, s.reason = true, reasonLimit
+	if why == fault.Unauthorized {
+		s.reason = reasonPolicy
+	}
 	p.shedding++
 	return s
 }

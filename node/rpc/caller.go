@@ -3,6 +3,7 @@ package rpc
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -70,7 +71,8 @@ type CallerDeps struct {
 	Server  *Server // runs local handlers
 	// Resolve appends the known providers of name to buf. It must not block.
 	Resolve func(name string, buf []Provider) []Provider
-	// Discover asks the mesh for name; afterwards Resolve may know more.
+	// Discover asks the mesh for name; afterwards Resolve may know more. An error
+	// of the kind Unauthorized says that those who provide it may not be called.
 	Discover func(ctx context.Context, name string) error
 	// Connect returns a connection to the provider, in use.
 	Connect func(ctx context.Context, p Provider) (Conn, error)
@@ -164,7 +166,7 @@ func (c *Caller) Call(ctx context.Context, req *Request) ([]byte, error) {
 // try goes from provider to provider.
 func (c *Caller) try(ctx context.Context, req *Request, a *attempts) ([]byte, error) {
 	var last error
-	asked, costly := false, false
+	asked, costly, hint := false, false, ""
 	for len(a.tried) < c.cfg.Attempts {
 		a.provs = c.deps.Resolve(req.Name, a.provs[:0])
 		provs := slices.DeleteFunc(a.provs, func(p Provider) bool { return slices.Contains(a.tried, p.ID) })
@@ -173,8 +175,12 @@ func (c *Caller) try(ctx context.Context, req *Request, a *attempts) ([]byte, er
 				break
 			}
 			asked = true
-			if err := c.lookups.ask(ctx, req.Name); err != nil && last == nil && ctx.Err() != nil {
+			err := c.lookups.ask(ctx, req.Name)
+			if err != nil && last == nil && ctx.Err() != nil {
 				last = fault.Wrap("rpc.Call", err)
+			}
+			if f := (*fault.Error)(nil); errors.As(err, &f) && f.Kind == fault.Unauthorized {
+				hint = " (" + f.Detail + ")"
 			}
 			continue
 		}
@@ -199,7 +205,7 @@ func (c *Caller) try(ctx context.Context, req *Request, a *attempts) ([]byte, er
 		}
 	}
 	if last == nil {
-		last = fault.New("rpc.Call", fault.NotFound, "nobody provides the service %q", req.Name)
+		last = fault.New("rpc.Call", fault.NotFound, "nobody provides the service %q%s", req.Name, hint)
 	}
 	return nil, last
 }

@@ -19,7 +19,7 @@ type lookups struct {
 
 	mu       rt.Mutex
 	open     *bounded.Map[string, *lookup]
-	negative *bounded.Map[string, struct{}]
+	negative *bounded.Map[string, error] // what is to be said of it, or nil
 }
 
 type lookup struct {
@@ -35,7 +35,7 @@ func newLookups(c *Caller) *lookups {
 	l := &lookups{
 		c: c, group: rt.NewGroup(c.r), mu: rt.NewMutex(c.r),
 		open:     bounded.NewMap[string, *lookup]("lookups", c.cfg.Lookups),
-		negative: bounded.NewMap[string, struct{}]("negative lookups", c.cfg.Lookups),
+		negative: bounded.NewMap[string, error]("negative lookups", c.cfg.Lookups),
 	}
 	l.ctx, l.stop = c.r.WithCancelCause(context.Background())
 	return l
@@ -57,19 +57,20 @@ func (l *lookups) ask(ctx context.Context, name string) error {
 
 // Find asks the mesh who provides name, as a call does that knows nobody. It
 // blocks until somebody knows, nobody does, or ctx ends; a name that nobody
-// provided a moment ago is not asked for again. Errors: Overload, Draining, and
-// how ctx or the question ended.
+// provided a moment ago is not asked for again. Errors: Overload, Draining,
+// Unauthorized when those who provide it may not be called, and how ctx or the
+// question ended.
 func (c *Caller) Find(ctx context.Context, name string) error { return c.lookups.ask(ctx, name) }
 
 // join makes the caller a waiter of the question for name, and starts it when
-// there is none. Without a question and without an error the answer is known
-// already: nobody.
+// there is none. Without a question and without an error, or with Unauthorized,
+// the answer is known already: nobody.
 func (l *lookups) join(name string) (k *lookup, shared bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.c.r.Now()
-	if _, _, ok := l.negative.Get(name, now); ok && !rt.Buggify(l.c.r, "rpc: negative answer forgotten") {
-		return nil, false, nil
+	if why, _, ok := l.negative.Get(name, now); ok && !rt.Buggify(l.c.r, "rpc: negative answer forgotten") {
+		return nil, false, why
 	}
 	if k, _, ok := l.open.Get(name, now); ok {
 		k.waiters++
@@ -109,7 +110,11 @@ func (l *lookups) run(k *lookup) {
 	if !found && k.waiters > 0 {
 		now := l.c.r.Now()
 		l.negative.Expire(now, 2, nil) // more than one, so that what is over leaves no less room
-		l.negative.Put(k.name, struct{}{}, now.Add(l.c.cfg.Negative))
+		var left error                 // who provides it may not be called
+		if fault.KindOf(err) == fault.Unauthorized {
+			left = err
+		}
+		l.negative.Put(k.name, left, now.Add(l.c.cfg.Negative))
 	}
 	k.err = err
 	l.mu.Unlock()
