@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image of maculanode for this machine's architecture from this
 # tree: deploy/image.sh [TAG]. VERSION=v1.2.3 is what it says of its version.
-# Needs Go and Docker.
+# Needs Docker, and Go if this is not a release for Linux.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,5 +11,9 @@ trap 'rm -rf "$context"' EXIT
 # All that the build sees: not the tree.
 mkdir "$context/data"
 cp LICENSE "$context/"
-CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "-s -w -X main.released=${VERSION:-}" -o "$context/maculanode" ./cmd/maculanode
+if [ -e go.mod ]; then
+	CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "-s -w -X main.released=${VERSION:-}" -o "$context/maculanode" ./cmd/maculanode
+else
+	cp maculanode "$context/" # a release has it, of its own version
+fi
 docker build --quiet --file deploy/Dockerfile --tag "$tag" "$context"

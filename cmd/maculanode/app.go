@@ -7,12 +7,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
 	"github.com/maculamesh/macula/node/fault"
 )
 
@@ -92,6 +95,7 @@ func (m *Main) Run(ctx context.Context) int {
 		kong.Name("maculanode"), kong.Description(description), kong.Writers(m.Stdout, m.Stderr),
 		kong.Exit(func(int) { panic(helpShown{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}), kong.ValueFormatter(valueHelp),
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(durationFlag)),
 		kong.Vars{"dir": m.defaultDir()},
 	)
 	if err != nil {
@@ -109,6 +113,19 @@ func (m *Main) Run(ctx context.Context) int {
 		return m.fail(err)
 	}
 	return exitOK
+}
+
+// durationFlag reads a flag as the configuration reads its durations.
+func durationFlag(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+		return err
+	}
+	d, err := config.Duration(text)
+	if err == nil {
+		target.SetInt(int64(d))
+	}
+	return err
 }
 
 // valueHelp is the help of a flag with its default behind it.
@@ -144,8 +161,12 @@ func parseHint(err error) error {
 	command := ""
 	var p *kong.ParseError
 	if errors.As(err, &p) && p.Context != nil && p.Context.Command() != "" {
-		name, _, _ := strings.Cut(p.Context.Command(), " ")
-		command = name + " "
+		for _, word := range strings.Fields(p.Context.Command()) {
+			if strings.ContainsAny(word[:1], "<[-") {
+				break // an argument
+			}
+			command += word + " "
+		}
 	}
 	return fmt.Errorf("%w: see \"maculanode %s--help\"", err, command)
 }
@@ -194,7 +215,7 @@ func (m *Main) fail(err error) int {
 }
 
 func oneLine(err error) string {
-	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	return strings.Join(strings.FieldsFunc(control.Text(err), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }
 
 func exitCode(err error) int {
@@ -257,6 +278,9 @@ func (m *Main) load(p place, only ...string) (config.Config, error) {
 	c, errs := config.LoadAll(m.sources(p, only...))
 	if len(errs) == 0 || c.File != "" && slices.Equal(only, []string{"control"}) {
 		return c, nil // a mistake elsewhere in the file keeps nobody from looking at the node
+	}
+	if more := len(errs) - 1; more > 0 {
+		return c, usage(fmt.Errorf("%w (and %d more: see \"maculanode config check\")", errs[0], more))
 	}
 	return c, usage(errs[0])
 }

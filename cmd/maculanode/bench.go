@@ -49,6 +49,11 @@ func (c *benchCmd) Run(m *Main) error {
 		return err
 	}
 	defer target.Close()
+	if c.Service != "" {
+		if err := target.Call(m.ctx, make([]byte, c.Body[0])); err != nil && m.ctx.Err() == nil {
+			return fmt.Errorf("%s cannot be measured, the first call failed: %w", c.Service, err)
+		}
+	}
 	if !c.JSON {
 		fmt.Fprintf(m.Stdout, "%s\n%8s %8s %12s %10s %10s %12s %7s\n", target.Name, "BODY", "CALLERS", "CALLS/S", "P50", "P99", "QUIC/S", "SHARE")
 	}

@@ -18,7 +18,9 @@ import (
 type bundleCmd struct {
 	place
 	Output string `help:"The archive to make; maculanode-support-TIME.tar.gz here." placeholder:"FILE"`
-	Log    string `help:"A log file of the node: its last MiB is added." placeholder:"FILE"`
+	Log    string `help:"A log file of the node, or - for standard input: its last MiB is added." placeholder:"FILE"`
+
+	piped []byte // the end of standard input, with --log -
 }
 
 // Help is the second part of --help.
@@ -33,6 +35,7 @@ look into it before you give it to somebody.
 
 Examples:
   maculanode support-bundle
+  journalctl -u maculanode | maculanode support-bundle --log -
   maculanode support-bundle --log /var/log/maculanode.log --output /tmp/n1.tar.gz`
 }
 
@@ -47,6 +50,15 @@ func (c *bundleCmd) Run(m *Main) error {
 	now := time.Now()
 	if c.Output == "" {
 		c.Output = "maculanode-support-" + now.UTC().Format("20060102-150405") + ".tar.gz"
+	}
+	if c.Log == "-" {
+		if m.Stdin == nil || terminal(m.Stdin) {
+			return usage(errors.New("--log -: there is nothing on standard input: pipe a log into it"))
+		}
+		var err error
+		if c.piped, err = m.readInput(func(r io.Reader) ([]byte, error) { return bundle.TailOf(r, maxLog) }); err != nil {
+			return err
+		}
 	}
 	check := doctorCmd{place: c.place}
 	in := check.input(m)
@@ -117,7 +129,11 @@ func (c *bundleCmd) collect(m *Main, b *bundle.Bundle, in doctor.Input) {
 	b.AddRaw("goroutine.pprof", "profile of the goroutines", body(resp), err)
 	resp, err = live(control.VerbProfile, "heap")
 	b.AddRaw("heap.pprof", "profile of the heap", body(resp), err)
-	if c.Log != "" {
+	switch c.Log {
+	case "":
+	case "-":
+		b.Add("log.txt", "the end of standard input", c.piped, nil)
+	default:
 		data, err := bundle.Tail(c.Log, maxLog)
 		b.Add("log.txt", "the end of "+c.Log, data, err)
 	}

@@ -107,7 +107,7 @@ func (c *callCmd) body(m *Main) ([]byte, error) {
 	case c.Data != nil:
 		data = []byte(*c.Data)
 	case c.DataFile == "-", c.DataFile == "" && m.Stdin != nil && !terminal(m.Stdin):
-		data, err = m.readStdin()
+		data, err = m.readInput(func(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, control.MaxBody+1)) })
 	case c.DataFile != "":
 		data, err = readFile(c.DataFile)
 	}
@@ -120,17 +120,17 @@ func (c *callCmd) body(m *Main) ([]byte, error) {
 	return data, nil
 }
 
-// readStdin gives up when the command is cancelled. The goroutine that reads
+// readInput reads standard input, and gives up when the command is cancelled. The goroutine that reads
 // may then stay until the input ends, or until the process does, which is
 // about to: a read of a terminal or a pipe cannot be interrupted.
-func (m *Main) readStdin() ([]byte, error) {
+func (m *Main) readInput(read func(io.Reader) ([]byte, error)) ([]byte, error) {
 	type result struct {
 		data []byte
 		err  error
 	}
 	done := make(chan result, 1)
 	go func() {
-		data, err := io.ReadAll(io.LimitReader(m.Stdin, control.MaxBody+1))
+		data, err := read(m.Stdin)
 		done <- result{data, err}
 	}()
 	select {
@@ -140,7 +140,7 @@ func (m *Main) readStdin() ([]byte, error) {
 		}
 		return r.data, nil
 	case <-m.ctx.Done():
-		return nil, fault.New("", fault.Cancelled, "cancelled before what to ask was read")
+		return nil, fault.New("", fault.Cancelled, "cancelled before standard input has ended")
 	}
 }
 
@@ -225,11 +225,14 @@ func (c *callCmd) callVia(ctx context.Context, cfg config.Config, body []byte) (
 // attachError says that it was the way to the gateway that failed: a deadline
 // there means that nobody answers.
 func attachError(via config.Peer, err error) error {
-	kind := fault.KindOf(err)
+	kind, what := fault.KindOf(err), "did not take this client"
 	if kind == fault.Deadline {
 		kind = fault.Unreachable
 	}
-	return &fault.Error{Kind: kind, Detail: fmt.Sprintf("the node %s at %s did not take this client", ident.Short(via.ID), via.At), RetryAfter: fault.RetryAfter(err), Err: err}
+	if kind == fault.Unreachable {
+		what = "cannot be reached"
+	}
+	return &fault.Error{Kind: kind, Detail: fmt.Sprintf("the node %s at %s %s", ident.Short(via.ID), via.At, what), RetryAfter: fault.RetryAfter(err), Err: err}
 }
 
 // localFor is a free port of the family and the reach of the other end.

@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/maculamesh/macula/cmd/maculanode/internal/completion"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
 )
 
@@ -20,7 +21,7 @@ type completionCmd struct {
 // Help is the second part of --help.
 func (c *completionCmd) Help() string {
 	return `The script asks this program for every candidate, so it fits the version that is installed: verbs,
-flags, values, and the names of services from the running node, if that answers in time.
+flags, values, limits, and the names of services from the running node, if that answers in time.
 
 Examples:
   source <(maculanode completion bash)
@@ -60,8 +61,19 @@ func (c *completeCmd) Run(m *Main, kctx *kong.Context) error {
 	return nil
 }
 
-// names are those of services: all that the node knows, or its own.
+// names are those of limits, or of services: all that the node knows, or its
+// own.
 func (m *Main) names(kind string, words []string) []string {
+	switch kind {
+	case "limit":
+		return config.LimitKeys()
+	case "limit=":
+		keys := config.LimitKeys()
+		for i := range keys {
+			keys[i] += "="
+		}
+		return keys
+	}
 	p := place{Dir: m.defaultDir()}
 	for _, f := range []struct {
 		name string

@@ -143,7 +143,11 @@ func (c *configShowCmd) Run(m *Main) error {
 		if s.Restart != "" {
 			source += fmt.Sprintf(" (%s after a restart)", orDash(s.Restart))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Key, orDash(s.Value), source)
+		items := config.Items(s.Key, s.Value)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Key, orDash(items[0]), source)
+		for _, item := range items[1:] {
+			fmt.Fprintf(w, "\t%s\t\n", item)
+		}
 	}
 	return w.Flush()
 }

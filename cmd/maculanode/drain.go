@@ -60,7 +60,11 @@ func (c *drainCmd) Run(m *Main) error {
 		}
 	}
 	if d.Left > 0 {
-		return fault.New("", fault.Deadline, "%d of the clients and calls are left: run \"maculanode drain\" again to wait on, or stop the node", d.Left)
+		are := "are"
+		if d.Left == 1 {
+			are = "is"
+		}
+		return fault.New("", fault.Deadline, "%d of the clients and calls %s left: run \"maculanode drain\" again to wait on, or stop the node", d.Left, are)
 	}
 	return nil
 }

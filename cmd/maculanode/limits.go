@@ -19,7 +19,7 @@ type limitsCmd struct {
 
 type limitsGetCmd struct {
 	place
-	Keys []string `arg:"" optional:"" name:"key" help:"The limits to show; all."`
+	Keys []string `arg:"" optional:"" name:"key" help:"The limits to show; all." complete:"limit"`
 	JSON bool     `help:"Print JSON." name:"json"`
 }
 
@@ -46,9 +46,9 @@ func (c *limitsGetCmd) Run(m *Main) error {
 
 type limitsSetCmd struct {
 	place
-	Pairs []string      `arg:"" name:"key=value" help:"The new values."`
-	For   time.Duration `help:"How long they count; then the values from before are back. Without it until the next change, a reload or the end." placeholder:"D"`
-	JSON  bool          `help:"Print JSON." name:"json"`
+	Pairs []string       `arg:"" name:"key=value" help:"The new values." complete:"limit="`
+	For   *time.Duration `help:"How long they count; then the values from before are back. Without it until the next change, a reload or the end." placeholder:"D"`
+	JSON  bool           `help:"Print JSON." name:"json"`
 }
 
 // Help is the second part of --help.
@@ -75,10 +75,14 @@ func (c *limitsSetCmd) Run(m *Main) error {
 		}
 		keys = append(keys, key)
 	}
-	if c.For < 0 {
-		return usage(fmt.Errorf("--for: %v is negative", c.For))
+	req := &control.Request{Verb: control.VerbLimits, Set: c.Pairs}
+	if c.For != nil {
+		if *c.For <= 0 {
+			return usage(fmt.Errorf("--for: %v is not a time: leave --for out for a limit that lasts", *c.For))
+		}
+		req.For = *c.For
 	}
-	return limits(m, c.place, &control.Request{Verb: control.VerbLimits, Set: c.Pairs, For: c.For}, keys, c.JSON)
+	return limits(m, c.place, req, keys, c.JSON)
 }
 
 // limits asks the node and shows those of keys, or all.

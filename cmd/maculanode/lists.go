@@ -136,11 +136,11 @@ func busiest(list []control.Conn) []control.Conn {
 
 func connRows(title string) func(io.Writer, []control.Conn) {
 	return func(w io.Writer, list []control.Conn) {
-		fmt.Fprintf(w, "%s\tADDRESS\tDIALLED BY\tCALLS OUT\tIN\tASKED\tSERVED\n", title)
+		fmt.Fprintf(w, "%s\tADDRESS\tWHO DIALLED\tCALLS OUT\tIN\tASKED\tSERVED\n", title)
 		for _, c := range list {
-			by := "them"
+			by := "they"
 			if c.Dialled {
-				by = "us"
+				by = "we"
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\n", c.ID, c.Addr, by, c.CallsOut, c.CallsIn, c.Asked, c.Served)
 		}
@@ -286,7 +286,16 @@ func (c *lookupCmd) Run(m *Main) error {
 	}
 	l := listing{Limit: control.MaxListed, JSON: c.JSON}
 	if c.JSON || len(list) > 0 {
-		print(m, &l, list, len(list), serviceRows(""))
+		self := ""
+		if !c.JSON && slices.ContainsFunc(list, func(v control.Service) bool { return v.Local }) {
+			// Which of them is this node is known to its status.
+			s, err := m.status(c.place)
+			if err != nil {
+				return err
+			}
+			self = s.ID
+		}
+		print(m, &l, list, len(list), serviceRows(self))
 	}
 	if len(list) == 0 {
 		return fault.New("", fault.NotFound, "nobody provides %s", c.Name)

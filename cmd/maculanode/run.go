@@ -56,6 +56,9 @@ func (c *runCmd) Run(m *Main) error {
 	if err := cfg.CheckRun(); err != nil {
 		return usage(err)
 	}
+	if err := daemon.CheckKey(&cfg); err != nil {
+		return usage(err)
+	}
 	hangup := make(chan os.Signal, 1)
 	if m.OwnsProcess {
 		signal.Notify(hangup, syscall.SIGHUP)

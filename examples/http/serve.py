@@ -91,9 +91,12 @@ def main():
         return 1
 
     def stop(*_):
+        for one in (signal.SIGTERM, signal.SIGINT):  # the next one must not cut off the withdrawal
+            signal.signal(one, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     print(f"{args.service} is answered at {where}", flush=True)
     try:
         server.serve_forever()

@@ -60,11 +60,11 @@ var callAlerts = []Alert{
 // keepingAlerts are about the keeping of a node.
 var keepingAlerts = []Alert{
 	{
-		Name: "MaculaReloadRefused", Expr: `increase(macula_config_reloads_total{result="refused"}[1h]) > 0`, Severity: warning,
+		Name: "MaculaReloadRefused", Expr: `macula_config_last_reload_success == 0`, Severity: warning,
 		Summary:     "{{ $labels.instance }} has refused its configuration",
-		Description: "A reload within the last hour was refused, so the node runs with the values from before. It would not start with this file.",
-		Fires:       Case{Series: series{`macula_config_reloads_total{result="refused"}`: "0 0 1x20"}, At: "10m", Labels: labels{"result": "refused"}},
-		Quiet:       Case{Series: series{`macula_config_reloads_total{result="refused"}`: "1x20", `macula_config_reloads_total{result="changed"}`: "0 0 1x20"}, At: "10m"},
+		Description: "The last reload was refused, so the node runs with the values from before. It would not start with this file.",
+		Fires:       Case{Series: series{"macula_config_last_reload_success": "1 1 0x20"}, At: "10m"},
+		Quiet:       Case{Series: series{"macula_config_last_reload_success": "1 0 0 1x20"}, At: "10m"},
 	},
 	{
 		Name: "MaculaCertificateExpiry", Expr: `macula_certificate_expiry_timestamp_seconds - time() < 7 * 86400 and macula_certificate_expiry_timestamp_seconds > 0`, For: "1h", Severity: critical,

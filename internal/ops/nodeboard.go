@@ -155,7 +155,7 @@ func nodeProcess() []panel {
 			Queries: []query{{`process_open_fds{@}`, "open"}, {`process_max_fds{@}`, "limit"}}, Alerts: []string{"MaculaDescriptorsNearLimit", "MaculaDescriptorGrowth"}},
 		{Title: "Garbage collection", Width: 8, Unit: "s", Description: "Seconds of pause in a second.",
 			Queries: []query{{`rate(go_gc_duration_seconds_sum{@}[$__rate_interval])`, "pause"}}},
-		{Title: "Log and configuration", Width: 8, Unit: "ops", Description: "Lines that were left out of the log, and reloads, a second.",
-			Queries: []query{{`rate(macula_log_lines_left_out_total{@}[$__rate_interval])`, "lines left out"}, {`rate(macula_config_reloads_total{@}[$__rate_interval])`, "reload {{result}}"}}, Alerts: []string{"MaculaLogLinesLeftOut", "MaculaReloadRefused"}},
+		{Title: "Log and configuration", Width: 8, Unit: "ops", Description: "Lines that were left out of the log, and reloads, a second; whether the last reload was refused.",
+			Queries: []query{{`rate(macula_log_lines_left_out_total{@}[$__rate_interval])`, "lines left out"}, {`rate(macula_config_reloads_total{@}[$__rate_interval])`, "reload {{result}}"}, {`1 - macula_config_last_reload_success{@}`, "refused last"}}, Alerts: []string{"MaculaLogLinesLeftOut", "MaculaReloadRefused"}},
 	}
 }

@@ -47,8 +47,7 @@ type file struct {
 
 // taken are the files and folders of the tree that every archive has.
 var taken = []string{
-	"README.md", "LICENSE", "CHANGELOG.md", "docs",
-	"deploy/systemd", "deploy/prometheus", "deploy/grafana", "deploy/kubernetes",
+	"README.md", "LICENSE", "CHANGELOG.md", "docs", "deploy", "examples/http",
 }
 
 // made is what every archive has beside the programs: files of the tree, and

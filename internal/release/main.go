@@ -48,7 +48,7 @@ var versions = regexp.MustCompile(`^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[
 
 func (r *release) run(ctx context.Context) error {
 	if !versions.MatchString(r.version) {
-		return fmt.Errorf("%q is not a version: give -version vMAJOR.MINOR.PATCH", r.version)
+		return fmt.Errorf("%q is not a version: make release VERSION=vMAJOR.MINOR.PATCH", r.version)
 	}
 	if err := r.folder(); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (r *release) run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", system, err)
 		}
-		fmt.Println(name)
+		fmt.Println(filepath.Join(r.out, name))
 		archives = append(archives, name)
 	}
 	return sums(r.out, archives)

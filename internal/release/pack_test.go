@@ -3,7 +3,11 @@ package main
 import (
 	"bytes"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -51,5 +55,38 @@ func TestNothingIsAddedToAnEarlierRelease(t *testing.T) {
 	}
 	if err := (&release{version: "v0.5.0", root: "../..", out: dir}).folder(); err == nil {
 		t.Error("a folder that is not empty is taken")
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)#:]+)[^)]*\)`)
+
+func TestWhatTheDocumentsForOperatorsLinkToIsInTheArchive(t *testing.T) {
+	r := release{root: "../.."}
+	there := map[string]bool{}
+	for _, name := range taken {
+		files, err := r.walk(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			for p := f.name; p != "."; p = path.Dir(p) {
+				there[p] = true
+			}
+		}
+	}
+	for _, document := range []string{"deploy/README.md", "docs/OPERATIONS.md", "docs/RUNBOOKS.md", "docs/CONFIGURATION.md"} {
+		text, err := os.ReadFile(filepath.Join(r.root, document))
+		if err != nil || !there[document] {
+			t.Fatalf("%s is missing: %v", document, err)
+		}
+		for _, l := range link.FindAllStringSubmatch(string(text), -1) {
+			to := path.Join(path.Dir(document), l[1])
+			if top, _, _ := strings.Cut(to, "/"); !slices.Contains([]string{"deploy", "docs", "examples"}, top) {
+				continue // another site, or the source
+			}
+			if !there[to] {
+				t.Errorf("%s links to %s, which is not in the archive", document, to)
+			}
+		}
 	}
 }

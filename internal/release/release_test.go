@@ -97,7 +97,9 @@ func TestAReleaseHasProgramsOfItsVersionAndAllThatBelongsToThem(t *testing.T) {
 	for system, machine := range map[string]elf.Machine{"linux/amd64": elf.EM_X86_64, "linux/arm64": elf.EM_AARCH64} {
 		top := unpacked(t, archives[archiveOf(system)])
 		for _, name := range []string{
-			"README.md", "LICENSE", "deploy/systemd/maculanode.service", "deploy/prometheus/macula.rules.yml",
+			"README.md", "LICENSE", "docs/OPERATIONS.md", "docs/RUNBOOKS.md", "docs/CONFIGURATION.md", "docs/openapi.yaml",
+			"deploy/README.md", "deploy/mesh-init.sh", "deploy/compose.yml", "deploy/Dockerfile",
+			"examples/http/serve.py", "examples/http/call.py", "deploy/systemd/maculanode.service", "deploy/prometheus/macula.rules.yml",
 			"deploy/grafana/macula-overview.json", "maculanode.example.yaml",
 			"completions/maculanode.bash", "completions/_maculanode", "completions/maculanode.fish",
 		} {

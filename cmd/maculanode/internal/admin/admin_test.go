@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,7 +97,7 @@ func TestEveryPathAnswersAndNothingCanBeChanged(t *testing.T) {
 }
 
 func TestReadinessSaysInOneLineWhyNot(t *testing.T) {
-	w := serve(t, &fake{why: "joining:\n2 peers"}, Config{Token: "s3cret"})
+	w := serve(t, &fake{why: "joining:\n2 peers"}, Config{Token: func() string { return "s3cret" }})
 	if code, body := w.get("/readyz"); code != 503 || !strings.HasPrefix(body, "not ready: joining:") || strings.Count(body, "\n") != 1 {
 		t.Errorf("%d %q", code, body)
 	}
@@ -183,7 +184,9 @@ func TestWithoutATokenAReboundNameIsRefused(t *testing.T) {
 }
 
 func TestATokenIsNeededAndABrowserGetsACookieForIt(t *testing.T) {
-	w := serve(t, busy(), Config{Token: "s3cret"})
+	var token atomic.Value
+	token.Store("s3cret")
+	w := serve(t, busy(), Config{Token: func() string { return token.Load().(string) }, Refresh: time.Millisecond})
 	for given, want := range map[string]int{"Bearer s3cret": 200, "Bearer s3cre": 401, "": 401} {
 		if resp, body := w.ask("GET", "/statusz", "Authorization", given); resp.StatusCode != want || want == 401 && strings.Contains(body, selfID) {
 			t.Errorf("%q: %d", given, resp.StatusCode)
@@ -207,6 +210,15 @@ func TestATokenIsNeededAndABrowserGetsACookieForIt(t *testing.T) {
 	}
 	if resp, _ := w.ask("GET", "/", "Cookie", c.Name+"=s3cret"); resp.StatusCode != 401 {
 		t.Errorf("with the token as the cookie: %d", resp.StatusCode)
+	}
+	token.Store("another")
+	if resp, _ := w.ask("GET", "/", "Cookie", c.Name+"="+c.Value); resp.StatusCode != 401 {
+		t.Errorf("with the cookie of a token that was changed: %d", resp.StatusCode)
+	}
+	for given, want := range map[string]int{"Bearer s3cret": 401, "Bearer another": 200} {
+		if resp, _ := w.ask("GET", "/statusz", "Authorization", given); resp.StatusCode != want {
+			t.Errorf("%q after the change: %d", given, resp.StatusCode)
+		}
 	}
 }
 

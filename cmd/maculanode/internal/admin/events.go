@@ -6,13 +6,12 @@ import (
 	"time"
 )
 
-// streamTime is how long a page may follow before it has to ask again, so that
-// a token that was changed ends what was let in by the old one.
+// streamTime is how long a page may follow before it has to ask again.
 const streamTime = time.Hour
 
 // serveEvents tells a page what has changed, as server-sent events (WHATWG
 // HTML, 9.2): the name of the fragment on the first line, then its HTML. It
-// ends with the client, and with the server.
+// ends with the client, with the server, and with the token that let it in.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if !enter(s.streams, w) {
 		return
@@ -25,6 +24,9 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	tick := time.NewTicker(s.cfg.Refresh)
 	defer tick.Stop()
 	for until := time.Now().Add(streamTime); time.Now().Before(until); {
+		if token := s.cfg.Token(); token != "" && !s.known(r, token) {
+			return
+		}
 		p, err := s.current()
 		if err != nil {
 			s.cfg.Log.Error("the status page cannot be made", "err", err)

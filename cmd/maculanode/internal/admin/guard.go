@@ -24,6 +24,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		headers(w.Header())
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
+		token := s.cfg.Token()
 		switch {
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			w.Header().Set("Allow", "GET, HEAD")
@@ -34,14 +35,14 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		case door.Foreign(r):
 			refuse(w, http.StatusForbidden, "a page of another site asked for this")
-		case s.cfg.Token == "" && !s.local:
+		case token == "" && !s.local:
 			refuse(w, http.StatusForbidden, "others can reach this address, so a token is needed: set admin_token_file")
-		case s.cfg.Token == "" && !door.LocalHost(r):
+		case token == "" && !door.LocalHost(r):
 			refuse(w, http.StatusForbidden, "without a token only localhost, 127.0.0.1 and [::1] are answered: use one of these names, or set admin_token_file")
-		case s.cfg.Token == "" || s.known(r):
+		case token == "" || s.known(r, token):
 			next.ServeHTTP(w, r)
 		case r.URL.Path == "/" && r.URL.Query().Has("token"):
-			s.login(w, r)
+			s.login(w, r, token)
 		default:
 			w.Header().Set("WWW-Authenticate", `Bearer realm="macula admin"`)
 			refuse(w, http.StatusUnauthorized, "a token is needed: send \"Authorization: Bearer TOKEN\", or open /?token=TOKEN once in a browser; the token is in the file of admin_token_file")
@@ -63,22 +64,25 @@ func headers(h http.Header) {
 
 // known reports whether a request shows the token, or the cookie that was
 // given for it.
-func (s *Server) known(r *http.Request) bool {
-	if door.Bearer(r, s.cfg.Token) {
+func (s *Server) known(r *http.Request, token string) bool {
+	if door.Bearer(r, token) {
 		return true
 	}
 	c, err := r.Cookie(s.cookie)
-	return err == nil && door.Same(c.Value, s.pass)
+	return err == nil && door.Same(c.Value, pass(token))
 }
+
+// pass is what the cookie holds: it ends with the token that it was given for.
+func pass(token string) string { return door.Derived(token, "macula admin page") }
 
 // login turns the token of an address into a cookie, so that the address
 // without it is what stays in the browser.
-func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	if !door.Same(r.URL.Query().Get("token"), s.cfg.Token) {
+func (s *Server) login(w http.ResponseWriter, r *http.Request, token string) {
+	if !door.Same(r.URL.Query().Get("token"), token) {
 		refuse(w, http.StatusUnauthorized, "this is not the token of this node")
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: s.cookie, Value: s.pass, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
+	http.SetCookie(w, &http.Cookie{Name: s.cookie, Value: pass(token), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
 	http.Redirect(w, r, (&url.URL{Path: "/"}).String(), http.StatusSeeOther)
 }
 

@@ -37,7 +37,7 @@ type Node interface {
 // Config is what a server needs beside the node. Zero limits take the default
 // beside them.
 type Config struct {
-	Token    string              // that requests must carry; empty: none, and then only names of this machine are answered
+	Token    func() string       // that requests must carry, now; nil or empty: none, and then only names of this machine are answered
 	Log      *slog.Logger        // nil: nothing is logged
 	Gatherer prometheus.Gatherer // of /metrics and of the latency chart; nil: there is neither
 
@@ -49,6 +49,9 @@ type Config struct {
 
 // WithDefaults returns c with every zero field set.
 func (c Config) WithDefaults() Config {
+	if c.Token == nil {
+		c.Token = func() string { return "" }
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -72,9 +75,8 @@ type Server struct {
 	cfg                Config
 	node               Node
 	door               *door.Server
-	local              bool   // only this machine can reach the listener
-	cookie             string // its name and value, of a browser that has shown the token
-	pass               string
+	local              bool          // only this machine can reach the listener
+	cookie             string        // its name, of a browser that has shown the token
 	streams            chan struct{} // a place for each
 	recount, profiling chan struct{} // one of each at a time
 	history            *history
@@ -91,7 +93,7 @@ func Serve(lis net.Listener, n Node, cfg Config) *Server {
 	cfg = cfg.WithDefaults()
 	s := &Server{
 		cfg: cfg, node: n, local: door.Local(lis),
-		cookie: cookieName(lis), pass: door.Derived(cfg.Token, "macula admin page"),
+		cookie:  cookieName(lis),
 		streams: make(chan struct{}, cfg.Streams), recount: make(chan struct{}, 1), profiling: make(chan struct{}, 1),
 		history: newHistory(cfg.Gatherer), stop: make(chan struct{}),
 	}

@@ -31,7 +31,7 @@ func TestShow(t *testing.T) {
 		f.status.ID, f.status.Realm, f.status.Addr, f.status.Version = selfID, "example.net", "127.0.0.1:4433", "v0.4.1"
 		f.why = "joining: none of 2 bootstrap peers has answered yet"
 	}
-	s := Serve(lis, f, Config{Refresh: 200 * time.Millisecond, Token: os.Getenv("MACULA_SHOW_TOKEN")})
+	s := Serve(lis, f, Config{Refresh: 200 * time.Millisecond, Token: func() string { return os.Getenv("MACULA_SHOW_TOKEN") }})
 	if kind == "busy" {
 		s.history.mu.Lock()
 		s.history.samples = hour(&f.status)

@@ -140,7 +140,7 @@ func TestABodyOverTheLimitIsRefused(t *testing.T) {
 }
 
 func TestTheBodyOfARefusedRequestIsNotWaitedFor(t *testing.T) {
-	w := serve(t, &fake{}, Config{BodyTime: time.Hour, Token: strings.Repeat("t", 16)})
+	w := serve(t, &fake{}, Config{BodyTime: time.Hour, Token: func() string { return strings.Repeat("t", 16) }})
 	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +253,7 @@ func TestWithoutATokenOnlyProgramsOfThisMachineAreAnswered(t *testing.T) {
 }
 
 func TestATokenIsNeededWhenThereIsOne(t *testing.T) {
-	w := serve(t, &fake{}, Config{Token: "s3cret"})
+	w := serve(t, &fake{}, Config{Token: func() string { return "s3cret" }})
 	for given, status := range map[string]int{"Bearer s3cret": 200, "bearer s3cret": 200, "Bearer s3cre": 401, "Bearer s3crets": 401, "Bearer": 401, "": 401, "Basic s3cret": 401} {
 		if resp, _ := w.ask("GET", "/v1/status", "", "Authorization", given, headerAPI, "1"); resp.StatusCode != status {
 			t.Errorf("%q: %d, want %d", given, resp.StatusCode, status)

@@ -137,8 +137,8 @@ func serve(t *testing.T, f *fake, cfg Config) *world {
 	}
 	w := &world{t: t, node: f, server: Serve(lis, f, cfg), url: "http://" + lis.Addr().String(), header: http.Header{}}
 	w.client = &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}
-	if cfg.Token != "" {
-		w.header.Set("Authorization", "Bearer "+cfg.Token)
+	if cfg.Token != nil {
+		w.header.Set("Authorization", "Bearer "+cfg.Token())
 	} else {
 		w.header.Set(headerAPI, "1")
 	}

@@ -36,8 +36,8 @@ type Node interface {
 // Config is what a server needs beside the node. Zero limits take the default
 // beside them.
 type Config struct {
-	Token string       // that requests must carry; empty: none, which is for unix sockets and loopback only
-	Log   *slog.Logger // nil: nothing is logged
+	Token func() string // that requests must carry, now; nil or empty: none, which is for unix sockets and loopback only
+	Log   *slog.Logger  // nil: nothing is logged
 
 	Conns    int           // connections at a time; 256: each costs some KiB
 	Requests int           // of those, requests that the node works on; 64: each may hold two bodies of 1 MiB
@@ -46,6 +46,9 @@ type Config struct {
 
 // WithDefaults returns c with every zero field set.
 func (c Config) WithDefaults() Config {
+	if c.Token == nil {
+		c.Token = func() string { return "" }
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -147,18 +150,19 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		token := s.cfg.Token()
 		switch {
-		case s.cfg.Token != "" && !door.Bearer(r, s.cfg.Token):
+		case token != "" && !door.Bearer(r, token):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="macula api"`)
 			fail(w, http.StatusUnauthorized, "a token is needed: send \"Authorization: Bearer TOKEN\"; it is in the file of api_token_file")
 			return
-		case s.cfg.Token == "" && !s.local:
+		case token == "" && !s.local:
 			fail(w, http.StatusForbidden, "others can reach this address, so a token is needed: set api_token_file")
 			return
-		case s.cfg.Token == "" && !s.unix && !door.LocalHost(r):
+		case token == "" && !s.unix && !door.LocalHost(r):
 			fail(w, http.StatusForbidden, "without a token only localhost, 127.0.0.1 and [::1] are answered: use one of these names, or set api_token_file")
 			return
-		case s.cfg.Token == "" && !s.unix && r.Header.Get(headerAPI) != "1":
+		case token == "" && !s.unix && r.Header.Get(headerAPI) != "1":
 			// A page of the web cannot send it without being asked first.
 			fail(w, http.StatusForbidden, "without a token every request needs the header \""+headerAPI+": 1\"")
 			return

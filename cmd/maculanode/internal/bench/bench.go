@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
 	"github.com/maculamesh/macula/internal/rawquic"
 )
 
@@ -119,7 +120,7 @@ func measure(ctx context.Context, total time.Duration, size, callers int, call C
 		r.Share = r.Rate / r.Raw
 	}
 	if ours.err != nil {
-		r.Error = ours.err.Error()
+		r.Error = control.Text(ours.err)
 	}
 	return r
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/maculamesh/macula/client"
 	"github.com/maculamesh/macula/node"
+	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/rt/realrt"
 	"github.com/maculamesh/macula/transport"
@@ -146,7 +147,11 @@ func Attach(ctx context.Context, realm string, id transport.PeerID, at netip.Add
 	defer cancel()
 	if err := c.Attach(attach); err != nil {
 		stop()
-		return nil, fmt.Errorf("the node at %s did not take this client: %w", at, err)
+		what := "did not take this client"
+		if k := fault.KindOf(err); k == fault.Unreachable || k == fault.Deadline {
+			what = "cannot be reached"
+		}
+		return nil, fmt.Errorf("the node at %s %s: %w", at, what, err)
 	}
 	return &Target{
 		Name: service + ", as a client of the node at " + at.String(), Close: stop,

@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
 )
 
 // Part is a file of the archive.
@@ -85,7 +87,7 @@ func (b *Bundle) List() string {
 	if missing := b.missing(); len(missing) > 0 {
 		s.WriteString("\nMissing:\n")
 		for _, p := range missing {
-			fmt.Fprintf(&s, "  %-18s %s: %s\n", p.Name, p.What, strings.Join(strings.Fields(p.Err.Error()), " "))
+			fmt.Fprintf(&s, "  %-18s %s: %s\n", p.Name, p.What, strings.Join(strings.Fields(control.Text(p.Err)), " "))
 		}
 	}
 	s.WriteString("\nLeft out on purpose:\n")
@@ -173,8 +175,37 @@ func Tail(path string, max int64) ([]byte, error) {
 		return io.ReadAll(io.LimitReader(f, max))
 	}
 	data, err := io.ReadAll(io.NewSectionReader(f, from, max))
-	if i := bytes.IndexByte(data, '\n'); err == nil && i >= 0 {
-		data = data[i+1:]
+	if err != nil {
+		return data, err
 	}
-	return data, err
+	return whole(data), nil
+}
+
+// whole is what begins with the first line that is there from its beginning.
+func whole(data []byte) []byte {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return data[i+1:]
+	}
+	return data
+}
+
+// TailOf is Tail of what r gives until it ends. It holds three times max.
+func TailOf(r io.Reader, max int) ([]byte, error) {
+	var data []byte
+	chunk, cut := make([]byte, max), false
+	for {
+		n, err := r.Read(chunk)
+		data = append(data, chunk[:n]...)
+		if over := len(data) - max; over > 0 && (over >= max || err != nil) {
+			data, cut = append(data[:0], data[over:]...), true
+		}
+		switch {
+		case err == io.EOF && cut:
+			return whole(data), nil
+		case err == io.EOF:
+			return data, nil
+		case err != nil:
+			return nil, err
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 )
 
@@ -111,8 +112,28 @@ func TestTheTailOfAFileBeginsWithAWholeLine(t *testing.T) {
 		if got, err := Tail(path, max); err != nil || string(got) != want {
 			t.Errorf("the last %d bytes: %q, %v", max, got, err)
 		}
+		for _, r := range []io.Reader{strings.NewReader("first\nsecond\nthird\n"), iotest.OneByteReader(strings.NewReader("first\nsecond\nthird\n")), iotest.DataErrReader(strings.NewReader("first\nsecond\nthird\n"))} {
+			if got, err := TailOf(r, int(max)); err != nil || string(got) != want {
+				t.Errorf("the last %d bytes of a stream: %q, %v", max, got, err)
+			}
+		}
+	}
+	const most = 512
+	if got, err := TailOf(io.LimitReader(endless{}, 1000*most), most); err != nil || len(got) != most || cap(got) > 4*most {
+		t.Errorf("of a long stream %d bytes are left, in %d, %v", len(got), cap(got), err)
 	}
 	if _, err := Tail(filepath.Dir(path), 10); err == nil {
 		t.Error("a directory has a tail")
 	}
+}
+
+// endless is one line without an end.
+type endless struct{}
+
+// Read implements io.Reader.
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
 }

@@ -54,8 +54,8 @@ func Complete(app *kong.Application, words []string, names Names) []Candidate {
 		if at.args == 0 {
 			all = children(at.node)
 		}
-		if at.args < len(at.node.Positional) {
-			all = append(all, values(at.node.Positional[at.args], names, before)...)
+		if a := argument(at.node, at.args); a != nil {
+			all = append(all, values(a, names, before)...)
 		}
 	}
 	return slices.DeleteFunc(all, func(c Candidate) bool { return !strings.HasPrefix(c.Word, last) })
@@ -113,6 +113,19 @@ func walk(root *kong.Node, words []string) place {
 	return at
 }
 
+// argument is the i-th one of a command; the last may be there many times. It
+// is nil when there is no such one.
+func argument(n *kong.Node, i int) *kong.Value {
+	last := len(n.Positional) - 1
+	if i > last && last >= 0 && n.Positional[last].IsCumulative() {
+		i = last
+	}
+	if i > last {
+		return nil
+	}
+	return n.Positional[i]
+}
+
 func child(n *kong.Node, name string) *kong.Node {
 	for _, c := range n.Children {
 		if c.Name == name || slices.Contains(c.Aliases, name) {
@@ -162,7 +175,9 @@ func values(v *kong.Value, names Names, words []string) (out []Candidate) {
 	}
 	if kind := v.Tag.Get("complete"); kind != "" && len(out) == 0 && names != nil {
 		for _, n := range names(kind, words) {
-			out = append(out, Candidate{Word: n})
+			if !strings.HasPrefix(n, "-") { // a stranger's name must not become a flag
+				out = append(out, Candidate{Word: n})
+			}
 		}
 	}
 	return out

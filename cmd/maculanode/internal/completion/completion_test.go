@@ -25,6 +25,9 @@ type grammar struct {
 	Shell struct {
 		Name string `arg:"" enum:"bash,zsh"`
 	} `cmd:""`
+	Set struct {
+		Pairs []string `arg:"" complete:"limit="`
+	} `cmd:""`
 	Secret struct{} `cmd:"" hidden:""`
 }
 
@@ -35,7 +38,7 @@ func complete(t *testing.T, words ...string) string {
 		t.Fatal(err)
 	}
 	var out []string
-	for _, c := range Complete(parser.Model, words, func(kind string, _ []string) []string { return []string{kind + ".a", kind + ".b"} }) {
+	for _, c := range Complete(parser.Model, words, func(kind string, _ []string) []string { return []string{kind + ".a", "--" + kind, kind + ".b"} }) {
 		out = append(out, c.Word)
 	}
 	slices.Sort(out)
@@ -44,7 +47,7 @@ func complete(t *testing.T, words ...string) string {
 
 func TestWhatCouldStandThere(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
-		{"", "call config run shell"},
+		{"", "call config run set shell"},
 		{"c", "call config"},
 		{"secret", ""},
 		{"nobody ", ""},
@@ -69,13 +72,15 @@ func TestWhatCouldStandThere(t *testing.T) {
 		{"call -- ", "service.a service.b"},
 		{"shell ", "bash zsh"},
 		{"shell z", "zsh"},
-		{"run run", ""}, // no command below one that has none
+		{"set ", "limit=.a limit=.b"},
+		{"set x=1 y=2 limit=.b", "limit=.b"}, // an argument that is there many times
+		{"run run", ""},                      // no command below one that has none
 	} {
 		if got := complete(t, strings.Split(c.line, " ")...); got != c.want {
 			t.Errorf("%q: %q, want %q", c.line, got, c.want)
 		}
 	}
-	if got := complete(t); got != "call config run shell" {
+	if got := complete(t); got != "call config run set shell" {
 		t.Errorf("no words: %q", got)
 	}
 }

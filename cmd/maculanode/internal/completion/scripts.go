@@ -27,6 +27,8 @@ _PROGRAM() {
 	while IFS= read -r line; do
 		COMPREPLY+=("${line%%$'\t'*}")
 	done < <("${COMP_WORDS[0]}" __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+	[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null
+	return 0
 }
 complete -o default -F _PROGRAM PROGRAM
 `

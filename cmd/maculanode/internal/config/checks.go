@@ -7,7 +7,9 @@ import (
 	"os"
 
 	"github.com/maculamesh/macula/node"
+	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/node/registry"
+	"github.com/maculamesh/macula/transport"
 )
 
 // cut says which value a part would not take as it stands in the sources: its
@@ -136,6 +138,16 @@ func (c *Config) Problems() []error {
 		}
 	}
 	return errs
+}
+
+// CheckSelf says when the node with that id is one of its own peers.
+func (c *Config) CheckSelf(id transport.PeerID) error {
+	for _, p := range c.Peers {
+		if p.ID == id {
+			return c.says("peers", "%s is this node itself", ident.String(id))
+		}
+	}
+	return nil
 }
 
 func (c *Config) lacksRealm() error {

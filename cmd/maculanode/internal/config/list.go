@@ -151,6 +151,24 @@ func (c *Config) WithLimits(l node.Limits) Config {
 	return d
 }
 
+// LimitKeys are those that "limits get" and "limits set" know.
+func LimitKeys() (keys []string) {
+	for i := range settings {
+		if settings[i].limit {
+			keys = append(keys, settings[i].key)
+		}
+	}
+	return keys
+}
+
+// Items takes the value of a Setting apart; what is no list is one item.
+func Items(key, value string) []string {
+	if s := byKey(key); s != nil && s.list && value != "" {
+		return strings.Split(value, ", ")
+	}
+	return []string{value}
+}
+
 // IsLimit says whether "limits get" and "limits set" know the key; the error
 // says what it is otherwise, or which one is near.
 func IsLimit(key string) error {
@@ -162,13 +180,7 @@ func limitOf(key string) (*setting, error) {
 	s := byKey(key)
 	switch {
 	case s == nil:
-		var limits []string
-		for i := range settings {
-			if settings[i].limit {
-				limits = append(limits, settings[i].key)
-			}
-		}
-		return nil, fmt.Errorf("there is no limit %.100q%s: \"maculanode limits get\" lists them", key, didYouMean(strings.ReplaceAll(key, "-", "_"), limits))
+		return nil, fmt.Errorf("there is no limit %.100q%s: \"maculanode limits get\" lists them", key, didYouMean(strings.ReplaceAll(key, "-", "_"), LimitKeys()))
 	case s.limit:
 		return s, nil
 	case s.live:

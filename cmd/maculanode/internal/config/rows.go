@@ -144,7 +144,7 @@ func ParseNameTTL(text string) (node.NameTTL, error) {
 // localRows are about this machine: who may look, and what is written.
 func localRows() []setting {
 	token := func(key string, at func(*Config) *string, what string) setting {
-		return file(key, "none", at, "A file for its owner only, with the token that "+what+" demands as \"Authorization: Bearer TOKEN\"; without one only this machine may listen.")
+		return file(key, "none", at, "A file for its owner only, with the token that "+what+" demands as \"Authorization: Bearer TOKEN\"; without one only this machine may listen. A reload reads the file again.")
 	}
 	return in("Operation",
 		address("admin", false, func(c *Config) *Address { return &c.Admin },

@@ -172,7 +172,8 @@ func sizeText(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-func duration(text string, low, high time.Duration) (time.Duration, error) {
+// Duration reads a duration with its unit.
+func Duration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		hint := ""
@@ -180,6 +181,14 @@ func duration(text string, low, high time.Duration) (time.Duration, error) {
 			hint = fmt.Sprintf(", for example %ss", shown(text))
 		}
 		return 0, fmt.Errorf("%.100q is not a duration: it needs a unit (ms, s, m, h)%s", text, hint)
+	}
+	return d, nil
+}
+
+func duration(text string, low, high time.Duration) (time.Duration, error) {
+	d, err := Duration(text)
+	if err != nil {
+		return 0, err
 	}
 	if d < low || d > high {
 		return 0, fmt.Errorf("%s is out of range: %s to %s", spanText(d), spanText(low), spanText(high))

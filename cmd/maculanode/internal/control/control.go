@@ -85,7 +85,7 @@ type Failure struct {
 // failure describes err.
 func failure(err error) *Failure {
 	kind := fault.KindOf(err)
-	return &Failure{Code: uint16(kind), Kind: kind.String(), Message: line(err.Error()), RetryAfter: fault.RetryAfter(err)}
+	return &Failure{Code: uint16(kind), Kind: kind.String(), Message: line(Text(err)), RetryAfter: fault.RetryAfter(err)}
 }
 
 // maxMessage bounds the text of a failure in bytes.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/maculamesh/macula/cmd/maculanode/internal/admin"
@@ -18,9 +19,9 @@ import (
 // door is where programs of this machine come in over HTTP.
 type door struct {
 	lis   net.Listener
-	free  func() // of a socket; may be nil
-	token string
-	url   string // where it is, for people
+	free  func()                 // of a socket; may be nil
+	token atomic.Pointer[string] // that is demanded now
+	url   string                 // where it is, for people
 }
 
 // openDoor listens at an address of the configuration; nil when it is off.
@@ -30,10 +31,11 @@ func (d *running) openDoor(key string, at config.Address, tokenFile string) (*do
 	}
 	o := &door{}
 	if tokenFile != "" {
-		var err error
-		if o.token, err = config.ReadToken(tokenFile); err != nil {
+		token, err := config.ReadToken(tokenFile)
+		if err != nil {
 			return nil, err
 		}
+		o.token.Store(&token)
 	}
 	if at.Unix != "" {
 		if dir := filepath.Dir(at.Unix); !isDir(dir) {
@@ -50,8 +52,17 @@ func (d *running) openDoor(key string, at config.Address, tokenFile string) (*do
 	if err != nil {
 		return nil, d.noDoor(key, at, err)
 	}
-	o.lis, o.url = lis, "http://"+lis.Addr().String()
+	o.lis, o.url = lis, "http://"+shownAt(at.At, lis.Addr())
 	return o, nil
+}
+
+// shownAt is the address as the configuration has it, with the port that it
+// got: 0.0.0.0 would be shown as [::] otherwise.
+func shownAt(at config.Endpoint, got net.Addr) string {
+	if _, port, err := net.SplitHostPort(got.String()); err == nil && at.Host != "" {
+		return net.JoinHostPort(at.Host, port)
+	}
+	return got.String()
 }
 
 func isDir(path string) bool {
@@ -83,14 +94,14 @@ func (d *running) serveDoors() *doors {
 	s := &doors{}
 	if o := d.admin; o != nil {
 		s.admin = admin.Serve(o.lis, d.host, admin.Config{
-			Token: o.token, Log: d.opt.Log.Logger, Gatherer: d.host.registry,
+			Token: o.secret, Log: d.opt.Log.Logger, Gatherer: d.host.registry,
 			Conns: d.cfg.Local.AdminConns, Streams: d.cfg.Local.AdminStreams,
 		})
 		d.host.show(s.admin.Stats)
 	}
 	if o := d.api; o != nil {
 		s.api = api.Serve(o.lis, d.host, api.Config{
-			Token: o.token, Log: d.opt.Log.Logger,
+			Token: o.secret, Log: d.opt.Log.Logger,
 			Conns: d.cfg.Local.APIConns, Requests: d.cfg.Local.APIRequests,
 		})
 		d.host.show(s.api.Stats)
@@ -135,20 +146,33 @@ func (o *door) where() string {
 	return o.url
 }
 
-// otherTokens warns of token files that hold another token than the node was
-// started with: until a restart the old one lets in, also when it was changed
-// because somebody knows it.
-func (l *live) otherTokens() (warnings []string) {
+// secret is the token of the door; empty for none.
+func (o *door) secret() string {
+	if t := o.token.Load(); t != nil {
+		return *t
+	}
+	return ""
+}
+
+// readTokens reads again the token files that the node was started with, which
+// were checked a moment ago, and returns what has changed. From then on the
+// tokens of before let nobody in. A file that is another one in next waits for a
+// restart.
+func (l *live) readTokens(next *config.Config) (changed []control.Change, warnings []string) {
 	for _, t := range []struct {
-		file string
-		door *door
-	}{{l.cfg.AdminToken, l.d.admin}, {l.cfg.APIToken, l.d.api}} {
-		if t.door == nil || t.file == "" {
+		key, was, is string
+		door         *door
+	}{{"admin_token_file", l.cfg.AdminToken, next.AdminToken, l.d.admin}, {"api_token_file", l.cfg.APIToken, next.APIToken, l.d.api}} {
+		if t.door == nil || t.was == "" || t.is != t.was {
 			continue
 		}
-		if now, err := config.ReadToken(t.file); err != nil || now != t.door.token {
-			warnings = append(warnings, fmt.Sprintf("the token in %s is another one now: before a restart the node takes the old one only", t.file))
+		now, err := config.ReadToken(t.was)
+		if err != nil {
+			warnings = append(warnings, fmt.Sprintf("%v: the token of before stays", err))
+		} else if now != t.door.secret() {
+			t.door.token.Store(&now)
+			changed = append(changed, control.Change{Key: t.key, Old: "the token of before", New: "another token"})
 		}
 	}
-	return warnings
+	return changed, warnings
 }

@@ -127,6 +127,13 @@ func (h *host) add(name string, handler node.Handler, free func(), ttl time.Dura
 	return a, nil
 }
 
+// provides reports whether the process provides name.
+func (h *host) provides(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.adverts[name] != nil
+}
+
 // Withdraw implements control.Node.
 func (h *host) Withdraw(name string) error {
 	h.mu.Lock()

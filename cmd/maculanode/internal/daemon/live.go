@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/fault"
-	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/transport"
 )
 
@@ -41,6 +41,7 @@ type Reloads struct {
 	Changed uint64 // and taken, also when nothing was different
 	Refused uint64
 	Last    time.Time // of those that were taken; zero for none
+	Failed  bool      // the last one was refused
 }
 
 func newLive(d *running) *live {
@@ -85,10 +86,12 @@ func (l *live) reload() (control.Reload, error) {
 	r, err := l.tryReload()
 	if err != nil {
 		l.reloads.Refused++
+		l.reloads.Failed = l.reloads.Failed || fault.KindOf(err) != fault.Draining // that is not about the file
 		l.d.opt.Log.Warn("configuration not reloaded, nothing was changed", "err", err)
 		return control.Reload{Changed: []control.Change{}, Restart: []control.Change{}}, err
 	}
 	l.reloads.Changed++
+	l.reloads.Failed = false
 	l.reloads.Last = time.Now()
 	for _, c := range r.Changed {
 		l.d.opt.Log.Info("setting changed", "key", c.Key, "old", c.Old, "new", c.New)
@@ -123,7 +126,8 @@ func (l *live) tryReload() (control.Reload, error) {
 		return r, invalid(err)
 	}
 	changes := l.cfg.Changes(&want)
-	if err := l.become(&want); err != nil {
+	again := l.withdrawn(&want)
+	if err := l.become(&want, again); err != nil {
 		return r, err
 	}
 	for key := range l.timed {
@@ -136,7 +140,16 @@ func (l *live) tryReload() (control.Reload, error) {
 	for _, c := range l.cfg.Changes(&next) {
 		r.Restart = append(r.Restart, control.Change{Key: c.Key, Old: c.Old, New: c.New})
 	}
-	r.Warnings = append(l.otherTokens(), next.Warnings...)
+	for _, s := range again {
+		if l.services[s.name].over() {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s: %s was withdrawn by hand, and another command provides it now", s.key, s.name))
+			continue
+		}
+		r.Changed = append(r.Changed, control.Change{Key: s.key, Old: s.name + " withdrawn by hand", New: s.name})
+	}
+	tokens, warnings := l.readTokens(&next)
+	r.Changed = append(r.Changed, tokens...)
+	r.Warnings = append(append(r.Warnings, warnings...), next.Warnings...)
 	return r, nil
 }
 
@@ -171,7 +184,7 @@ func (l *live) set(pairs []string, lasts time.Duration) error {
 	if err := then.Restore(after); err != nil {
 		return fault.New("", fault.Invalid, "when the limits that were set for a time are as before, they do not go together with these: %v", err)
 	}
-	if err := l.become(&want); err != nil {
+	if err := l.become(&want, nil); err != nil {
 		return err
 	}
 	for _, key := range keys {
@@ -206,7 +219,7 @@ func (l *live) expire() {
 	want := l.cfg.Clone()
 	err := want.Restore(over)
 	if err == nil {
-		err = l.become(&want)
+		err = l.become(&want, nil)
 	}
 	if err != nil {
 		l.d.opt.Log.Warn("the time of limits is over, and they cannot be as before yet", "err", err)
@@ -214,18 +227,21 @@ func (l *live) expire() {
 	}
 	for key := range over {
 		l.forget(key)
-		l.d.opt.Log.Info("limit is as before", "key", key)
+	}
+	for _, s := range l.cfg.List() {
+		if over[s.Key] != nil {
+			l.d.opt.Log.Info("limit is as before", "key", s.Key, "value", s.Value)
+		}
 	}
 }
 
 // become makes the node work as want says, which differs from cfg in live
 // settings only. It changes everything or nothing, so what can be refused comes
-// first and what cannot comes last.
-func (l *live) become(want *config.Config) error {
-	for _, p := range want.Peers {
-		if p.ID == l.d.node.ID() {
-			return fault.New("", fault.Invalid, "%s: peers: %s is this node itself", want.Origin("peers"), ident.String(p.ID))
-		}
+// first and what cannot comes last. Of the services that were withdrawn by hand it
+// provides those of again, but for names that somebody else has taken.
+func (l *live) become(want *config.Config, again []service) error {
+	if err := want.CheckSelf(l.d.node.ID()); err != nil {
+		return invalid(err)
 	}
 	old, now := servicesOf(&l.cfg), servicesOf(want)
 	var added []*advert
@@ -255,7 +271,7 @@ func (l *live) become(want *config.Config) error {
 	for _, s := range now {
 		if a := l.services[s.name]; a != nil && !a.over() {
 			continue
-		} else if _, was := find(old, s.name); was {
+		} else if _, was := find(old, s.name); was && (!slices.Contains(again, s) || l.d.host.provides(s.name)) {
 			continue // somebody has withdrawn it
 		}
 		if err := l.provide(want, s); err != nil {
@@ -318,6 +334,17 @@ func servicesOf(c *config.Config) []service {
 	}
 	for _, b := range c.HTTP {
 		out = append(out, service{"http", b.Name, b.URL})
+	}
+	return out
+}
+
+// withdrawn lists the services of want that are in force and were withdrawn by
+// hand.
+func (l *live) withdrawn(want *config.Config) (out []service) {
+	for _, s := range servicesOf(want) {
+		if a := l.services[s.name]; a != nil && a.over() {
+			out = append(out, s)
+		}
 	}
 	return out
 }

@@ -24,7 +24,7 @@ func (h *host) Snapshot() metrics.Snapshot {
 		return s
 	}
 	r := h.Reloads()
-	s.ReloadsChanged, s.ReloadsRefused = r.Changed, r.Refused
+	s.ReloadsChanged, s.ReloadsRefused, s.ReloadFailed = r.Changed, r.Refused, r.Failed
 	if !r.Last.IsZero() {
 		s.Reloaded = r.Last
 	}

@@ -3,6 +3,8 @@ package daemon
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -10,7 +12,10 @@ import (
 	"testing"
 
 	"github.com/maculamesh/macula/cmd/maculanode/internal/backend"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/hosts"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/logs"
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
@@ -109,5 +114,28 @@ func TestAProfileIsForGoToolPprof(t *testing.T) {
 	}
 	if _, err := h.Profile("../heap"); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("of no such profile: %v", err)
+	}
+}
+
+func TestAReloadThatWasRefusedCountsUntilOneIsTaken(t *testing.T) {
+	h := look(t)
+	var cfg config.Config
+	wrong := errors.New("here: a mistake")
+	d := &running{node: h.n, host: h, opt: Options{Log: logs.New(io.Discard, logs.Config{}), Names: &hosts.Names{}, Load: func() (config.Config, error) { return cfg, wrong }}}
+	flags := []config.Value{{Flag: "realm", Text: []string{"org.example.look"}}}
+	var err error
+	if cfg, err = config.Load(config.Sources{Dir: t.TempDir(), Env: func(string) string { return "" }, Flags: flags}); err != nil {
+		t.Fatal(err)
+	}
+	d.cfg = cfg
+	h.live = newLive(d)
+	for _, c := range []struct{ err error }{{nil}, {wrong}, {wrong}, {nil}} {
+		wrong = c.err
+		if _, err := h.Reload(); (err != nil) != (c.err != nil) {
+			t.Fatal(err)
+		}
+		if got := h.Reloads().Failed; got != (c.err != nil) {
+			t.Errorf("after a reload that ended with %v: refused last is %v", c.err, got)
+		}
 	}
 }

@@ -2,12 +2,14 @@ package daemon
 
 import (
 	"context"
+	"crypto/ed25519"
 	"strconv"
 	"time"
 
 	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
 	"github.com/maculamesh/macula/node"
+	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/node/ident/keyfile"
 	"github.com/maculamesh/macula/transport/quic"
 )
@@ -99,10 +101,17 @@ func (l *live) list(limits bool) []control.Setting {
 	return out
 }
 
-// CheckKey says what is wrong with the key file of a configuration.
+// CheckKey says what is wrong with the key file of a configuration, or with what
+// the configuration says of the node with that key.
 func CheckKey(cfg *config.Config) error {
-	if _, err := keyfile.Load(cfg.Key); err != nil {
+	key, err := keyfile.Load(cfg.Key)
+	if err != nil {
 		return KeyError(cfg.Key, err)
 	}
-	return nil
+	defer clear(key)
+	id, err := ident.FromPublicKey(key.Public().(ed25519.PublicKey))
+	if err != nil {
+		return err
+	}
+	return cfg.CheckSelf(id)
 }

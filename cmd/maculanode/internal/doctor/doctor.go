@@ -107,15 +107,25 @@ func (r *Report) Print(w io.Writer) {
 }
 
 func ok(check, format string, args ...any) Line {
-	return Line{Check: check, Result: OK, What: fmt.Sprintf(format, args...)}
+	return Line{Check: check, Result: OK, What: text(format, args)}
 }
 
 func warn(check, do, format string, args ...any) Line {
-	return Line{Check: check, Result: Warn, What: fmt.Sprintf(format, args...), Do: do}
+	return Line{Check: check, Result: Warn, What: text(format, args), Do: do}
 }
 
 func fail(check, do, format string, args ...any) Line {
-	return Line{Check: check, Result: Fail, What: fmt.Sprintf(format, args...), Do: do}
+	return Line{Check: check, Result: Fail, What: text(format, args), Do: do}
+}
+
+// text is a line with its errors as people read them.
+func text(format string, args []any) string {
+	for i, a := range args {
+		if err, ok := a.(error); ok {
+			args[i] = control.Text(err)
+		}
+	}
+	return fmt.Sprintf(format, args...)
 }
 
 // bytesText is a size for people.

@@ -181,6 +181,15 @@ func TestAHandshakeProvesWhoIsThere(t *testing.T) {
 	if l := found(t, in, "peer "+ident.Short(tr.ID())); l.Result != OK || !strings.Contains(l.What, "shaken hands") {
 		t.Errorf("%+v", l)
 	}
+	// The handshake has a key of its own: only the node knows whether it is let in.
+	in.Status = &control.Status{ID: "ours", Ready: true, Version: "v1"}
+	if l := found(t, in, "peer "+ident.Short(tr.ID())); l.Result != Warn || !strings.Contains(l.What, "is not connected") {
+		t.Errorf("%+v", l)
+	}
+	in.Status.Pool.Now, in.Status.PeerList = 1, []control.Conn{{ID: ident.String(tr.ID())}}
+	if l := found(t, in, "peer "+ident.Short(tr.ID())); l.Result != OK {
+		t.Errorf("%+v", l)
+	}
 	other := ident.Simulated(2, "other")
 	in = healthy(t, "peer", ident.String(other)+"@"+at)
 	in.Handshake = true

@@ -8,12 +8,14 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/hosts"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
@@ -203,12 +205,27 @@ func (in *Input) peer(ctx context.Context, p config.Peer) Line {
 	}
 	took, err := handshake(ctx, at, p)
 	switch {
+	case err == nil && in.without(p):
+		return warn(check, "is the id of this node in its allow_peers, and the realm the same? The log of this node says why",
+			"%s has shaken hands in %v, with a key made for that, but the node that runs here is not connected to it", where, took.Round(time.Microsecond*100))
 	case err == nil:
 		return ok(check, "%s has shaken hands in %v", where, took.Round(time.Microsecond*100))
 	case errors.Is(err, transport.ErrPeerMismatch):
 		return fail(check, "compare with \"maculanode id\" over there", "somebody else answers at %s: %v", where, err)
 	}
 	return fail(check, "is the node up, and does a firewall let UDP through, in both directions?", "no handshake with %s: %v", where, err)
+}
+
+// without reports whether the node that runs has no connection to the peer. Of
+// a node that does not list all its connections, or gives them up, it is not
+// known.
+func (in *Input) without(p config.Peer) bool {
+	s := in.Status
+	if s == nil || s.Draining || len(s.PeerList) < s.Pool.Now {
+		return false
+	}
+	id := ident.String(p.ID)
+	return s.ID != id && !slices.ContainsFunc(s.PeerList, func(c control.Conn) bool { return c.ID == id })
 }
 
 // refused sends a datagram that no QUIC server answers, and reports whether

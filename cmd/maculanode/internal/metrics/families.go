@@ -71,6 +71,7 @@ var ofNode = []family{
 		put(float64(s.ReloadsRefused), "refused")
 	}),
 	one("macula_config_last_reload_timestamp_seconds", gauge, "When the configuration was taken last, the start included, in seconds since 1970.", func(s *Snapshot) float64 { return instant(s.Reloaded) }),
+	one("macula_config_last_reload_success", gauge, "1 when the last reload of the configuration was taken, or there was none; 0 when it was refused.", func(s *Snapshot) float64 { return flag(!s.ReloadFailed) }),
 	one("macula_certificate_expiry_timestamp_seconds", gauge, "Until when the certificate is valid that others are shown, in seconds since 1970. It is renewed by itself.", func(s *Snapshot) float64 { return instant(s.Certificate) }),
 }
 

@@ -36,6 +36,7 @@ type Snapshot struct {
 	LogLinesLeftOut uint64
 	ReloadsChanged  uint64
 	ReloadsRefused  uint64
+	ReloadFailed    bool      // the last reload was refused
 	Reloaded        time.Time // when the configuration was taken last; Started before the first reload
 	Certificate     time.Time // until when the certificate is valid
 }
