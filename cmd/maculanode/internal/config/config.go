@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"maps"
 	"path/filepath"
+	"strings"
 
 	"github.com/maculamesh/macula/node"
 	"github.com/maculamesh/macula/transport"
@@ -214,4 +215,17 @@ func (c *Config) file() string {
 		return c.File
 	}
 	return filepath.Join(c.Dir, FileName)
+}
+
+// FromFile reports whether any value comes from the configuration file.
+func (c *Config) FromFile() bool {
+	if c.File == "" {
+		return false
+	}
+	for _, from := range c.origin {
+		if strings.HasPrefix(from, c.File+":") {
+			return true
+		}
+	}
+	return false
 }

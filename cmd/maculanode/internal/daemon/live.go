@@ -112,8 +112,12 @@ func (l *live) tryReload() (control.Reload, error) {
 		return r, errStopping()
 	}
 	next, err := l.d.opt.Load()
-	if err == nil && next.File == "" && l.read.File != "" {
-		err = fmt.Errorf("the configuration file %s has gone: every setting in it would be as by default", l.read.File)
+	if err == nil && l.read.FromFile() && !next.FromFile() {
+		what := "is empty"
+		if next.File == "" {
+			what = "has gone"
+		}
+		err = fmt.Errorf("the configuration file %s %s: every setting in it would be as by default", l.read.File, what)
 	}
 	if err == nil {
 		err = next.CheckRun()
