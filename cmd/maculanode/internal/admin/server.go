@@ -5,6 +5,7 @@
 package admin
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"net/http"
@@ -55,18 +56,10 @@ func (c Config) WithDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Conns == 0 {
-		c.Conns = 64
-	}
-	if c.Streams == 0 {
-		c.Streams = 16
-	}
-	if c.Refresh == 0 {
-		c.Refresh = 2 * time.Second
-	}
-	if c.Sample == 0 {
-		c.Sample = 10 * time.Second
-	}
+	c.Conns = cmp.Or(c.Conns, 64)
+	c.Streams = cmp.Or(c.Streams, 16)
+	c.Refresh = cmp.Or(c.Refresh, 2*time.Second)
+	c.Sample = cmp.Or(c.Sample, 10*time.Second)
 	return c
 }
 

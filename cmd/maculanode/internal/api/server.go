@@ -4,6 +4,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"log/slog"
@@ -52,15 +53,9 @@ func (c Config) WithDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Conns == 0 {
-		c.Conns = 256
-	}
-	if c.Requests == 0 {
-		c.Requests = 64
-	}
-	if c.BodyTime == 0 {
-		c.BodyTime = 30 * time.Second
-	}
+	c.Conns = cmp.Or(c.Conns, 256)
+	c.Requests = cmp.Or(c.Requests, 64)
+	c.BodyTime = cmp.Or(c.BodyTime, 30*time.Second)
 	return c
 }
 

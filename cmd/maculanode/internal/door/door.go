@@ -4,6 +4,7 @@
 package door
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -29,21 +30,11 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Conns == 0 {
-		c.Conns = 64
-	}
-	if c.HeaderTime == 0 {
-		c.HeaderTime = 5 * time.Second
-	}
-	if c.BodyTime == 0 {
-		c.BodyTime = 10 * time.Second
-	}
-	if c.IdleTime == 0 {
-		c.IdleTime = time.Minute
-	}
-	if c.HeaderBytes == 0 {
-		c.HeaderBytes = 16 << 10
-	}
+	c.Conns = cmp.Or(c.Conns, 64)
+	c.HeaderTime = cmp.Or(c.HeaderTime, 5*time.Second)
+	c.BodyTime = cmp.Or(c.BodyTime, 10*time.Second)
+	c.IdleTime = cmp.Or(c.IdleTime, time.Minute)
+	c.HeaderBytes = cmp.Or(c.HeaderBytes, 16<<10)
 	return c
 }
 
