@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,13 +51,27 @@ func benchNode(b *testing.B, peers ...node.Peer) *node.Node {
 	return n
 }
 
+// cost is what calls took: time, and time of the processors.
+type cost struct{ wall, cpu time.Duration }
+
+func (c *cost) add(more cost) { c.wall, c.cpu = c.wall+more.wall, c.cpu+more.cpu }
+
+// cpuTime is what this process has used so far.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // inFlight makes n calls from that many callers at a time.
-func inFlight(b *testing.B, callers, n int, call func() error) time.Duration {
+func inFlight(b *testing.B, callers, n int, call func() error) cost {
 	b.Helper()
 	var left atomic.Int64
 	left.Store(int64(n))
 	var wg sync.WaitGroup
-	begun := time.Now()
+	begun, used := time.Now(), cpuTime(b)
 	for range callers {
 		wg.Go(func() {
 			for left.Add(-1) >= 0 {
@@ -68,14 +83,15 @@ func inFlight(b *testing.B, callers, n int, call func() error) time.Duration {
 		})
 	}
 	wg.Wait()
-	return time.Since(begun)
+	return cost{time.Since(begun), cpuTime(b) - used}
 }
 
 // BenchmarkRPC is a call by name between two nodes over QUIC on loopback, with
 // deadlines, ledger and limits on, and in the same run the raw limit: frames
 // on one stream of quic-go with a writer that yields. The two take turns in
 // short slices, so that what else the machine does hits both. What counts is
-// their ratio, "share%".
+// their ratio, "share%", and beside it how long processors worked for a call,
+// both ends together, which says more when the machine is busy.
 func BenchmarkRPC(b *testing.B) {
 	server := benchNode(b)
 	client := benchNode(b, node.Peer{ID: server.ID(), Addr: server.Addr()})
@@ -108,20 +124,22 @@ func BenchmarkRPC(b *testing.B) {
 				inFlight(b, callers, callers*10, rawCall)
 				b.ReportAllocs()
 				b.ResetTimer()
-				var ours, theirs time.Duration
+				var ours, theirs cost
 				for left := b.N; left > 0; {
 					slice := min(left, max(callers*20, 500))
 					left -= slice
-					ours += inFlight(b, callers, slice, call)
+					ours.add(inFlight(b, callers, slice, call))
 					b.StopTimer()
-					theirs += inFlight(b, callers, slice, rawCall)
+					theirs.add(inFlight(b, callers, slice, rawCall))
 					b.StartTimer()
 				}
 				b.StopTimer()
-				rate, limit := float64(b.N)/ours.Seconds(), float64(b.N)/theirs.Seconds()
+				rate, limit := float64(b.N)/ours.wall.Seconds(), float64(b.N)/theirs.wall.Seconds()
 				b.ReportMetric(rate, "calls/s")
 				b.ReportMetric(limit, "raw/s")
 				b.ReportMetric(100*rate/limit, "share%")
+				b.ReportMetric(float64(ours.cpu)/float64(b.N), "cpu-ns/call")
+				b.ReportMetric(float64(theirs.cpu)/float64(b.N), "raw-cpu-ns")
 			})
 		}
 	}

@@ -69,8 +69,13 @@ type Server struct {
 	group *rt.Group
 
 	mu     rt.Mutex
-	limit  int // handlers that may run
-	over   int // how many ran when the limit was lowered below that, and have not returned yet: the most that there may be
+	closed bool
+	first  *running // calls of peers whose handlers are to be started, by next; bound: each has a permit
+	last   *running
+	coming bool   // a task that will start the first of them is under way
+	work   func() // handle, made once
+	limit  int    // handlers that may run
+	over   int    // how many ran when the limit was lowered below that, and have not returned yet: the most that there may be
 	counts ServerCounts
 	times  histogram.Histogram
 	locals *bounded.Map[uint64, *local] // calls of this node to itself
@@ -103,51 +108,13 @@ type ServerCounts struct {
 // NewServer returns a server.
 func NewServer(cfg ServerConfig, deps ServerDeps) *Server {
 	cfg = cfg.WithDefaults()
-	return &Server{
+	s := &Server{
 		r: deps.Runtime, cfg: cfg, deps: deps, group: rt.NewGroup(deps.Runtime), mu: rt.NewMutex(deps.Runtime),
 		limit:  cfg.MaxHandlers,
 		locals: bounded.NewMap[uint64, *local]("local calls", cfg.MaxHandlers),
 	}
-}
-
-// Serve implements link.Server: it starts the handler, or refuses at once.
-func (s *Server) Serve(in *link.Inbound) error {
-	h, err := s.deps.Route(in)
-	if err != nil {
-		return err
-	}
-	if err := s.enter(); err != nil {
-		return err
-	}
-	r := &running{s: s, in: in, h: h, req: Request{Name: in.Name, Body: in.Body, Caller: in.Caller, Idempotent: in.Idempotent, Hops: in.Hops}}
-	if !s.group.Go("rpc/handler", r.serve) {
-		s.exit(0)
-		return fault.New("serve", fault.Draining, "the node is shutting down")
-	}
-	return nil
-}
-
-// running is a call of a peer that is being served.
-type running struct {
-	s   *Server
-	in  *link.Inbound
-	h   Handler
-	req Request
-}
-
-func (r *running) serve() {
-	defer r.s.exit(r.in.Begun())
-	var body []byte
-	err := error(noReturn)
-	// Deferred, so that a handler that ends its task is answered too.
-	defer func() {
-		err, executed := outcome(err)
-		r.in.Answer(body, err, executed)
-	}()
-	if rt.Buggify(r.s.r, "rpc: handler starts late") {
-		rt.Sleep(r.in, r.s.r, 5*time.Millisecond)
-	}
-	body, err = r.s.run(r.in, r.h, &r.req)
+	s.work = s.handle
+	return s
 }
 
 // noReturn is the answer of a handler that ended without one.
@@ -157,7 +124,10 @@ const noReturn = fault.Internal
 // limits, and waits until it returns or ctx ends. For a call that has passed a
 // node it waits until the handler returns.
 func (s *Server) Local(ctx context.Context, h Handler, req *Request) ([]byte, error) {
-	if err := s.enter(); err != nil {
+	s.mu.Lock()
+	err := s.enter()
+	s.mu.Unlock()
+	if err != nil {
 		return nil, err
 	}
 	type result struct {
@@ -173,7 +143,7 @@ func (s *Server) Local(ctx context.Context, h Handler, req *Request) ([]byte, er
 	begun := s.r.Now()
 	defer s.note(&local{name: req.Name, caller: req.Caller, bytes: len(req.Body), ctx: ctx, cancel: cancel, begun: begun})()
 	defer cancel(fault.CallerGone)
-	ok := s.group.Go("rpc/handler", func() {
+	s.group.Go("rpc/handler", func() {
 		defer done.Fire()
 		defer s.exit(begun) // first: the next call of this caller finds the permit
 		defer func() {
@@ -183,10 +153,6 @@ func (s *Server) Local(ctx context.Context, h Handler, req *Request) ([]byte, er
 		}()
 		res.body, res.err = s.run(own, h, &mine)
 	})
-	if !ok {
-		s.exit(0)
-		return nil, fault.New("serve", fault.Draining, "the node is shutting down")
-	}
 	wait := ctx
 	if req.Hops > 0 {
 		// Whoever asked holds a place while this runs. Given back earlier, it
@@ -243,10 +209,12 @@ func stack() string {
 	}
 }
 
-// enter takes a permit without waiting: the reader of a stream asks.
+// enter takes a permit without waiting: the reader of a stream asks. Called
+// with the lock held.
 func (s *Server) enter() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if s.closed {
+		return fault.New("serve", fault.Draining, "the node is shutting down")
+	}
 	if s.counts.Running >= s.limit {
 		s.counts.Refused++
 		return &fault.Error{Op: "serve", Kind: fault.Overload, Detail: "every handler is busy", RetryAfter: s.cfg.RetryAfter}
@@ -257,15 +225,13 @@ func (s *Server) enter() error {
 	return nil
 }
 
-// exit gives a permit back; begun is zero when no handler has run with it.
+// exit gives back the permit of a call that began then.
 func (s *Server) exit(begun mono.Time) {
 	now := s.r.Now()
 	s.mu.Lock()
 	s.counts.Running--
 	s.over = min(s.over, s.counts.Running)
-	if !begun.IsZero() {
-		s.times.Observe(now.Sub(begun))
-	}
+	s.times.Observe(now.Sub(begun))
 	s.mu.Unlock()
 }
 
@@ -343,11 +309,14 @@ func (s *Server) Check() error {
 // ends. It returns how many it had to abandon; the contexts of those that this
 // node itself has called end now, as those of others do with their links.
 func (s *Server) Close(ctx context.Context) (abandoned int) {
-	s.group.Close()
+	s.mu.Lock()
+	s.closed = true // not the group: a call that was taken may still need a task
+	s.mu.Unlock()
 	if s.group.Wait(ctx) == nil {
 		return 0
 	}
 	s.mu.Lock()
+	abandoned = s.counts.Running
 	var cancels []context.CancelCauseFunc
 	for _, l := range s.locals.All() {
 		cancels = append(cancels, l.cancel)
@@ -356,7 +325,7 @@ func (s *Server) Close(ctx context.Context) (abandoned int) {
 	for _, cancel := range cancels {
 		cancel(fault.New("serve", fault.Draining, "the node is shutting down"))
 	}
-	return s.group.Count()
+	return abandoned
 }
 
 // note keeps a local call until the result is called.
