@@ -101,6 +101,9 @@ type InlineTimer interface {
 // Remaining returns the time until ctx's deadline, and false when it has none.
 // It may be negative.
 func Remaining(c Clock, ctx context.Context) (time.Duration, bool) {
+	if t, ok := ctx.(*LazyTimeout); ok {
+		return t.until.Sub(c.Now()), true
+	}
 	d, ok := ctx.Deadline()
 	if !ok {
 		return 0, false

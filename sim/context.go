@@ -198,10 +198,11 @@ func (w *World) context(ctx context.Context) *simCtx {
 	if ctx == nil {
 		panic("sim: the context is nil")
 	}
+	within := w.probing // a context that is made when it is asked for Done asks for its parent
 	w.probing = true
 	done := ctx.Done()
 	c := w.probed
-	w.probing, w.probed = false, nil
+	w.probing, w.probed = within, nil
 	switch {
 	case done == nil:
 		return nil

@@ -1,11 +1,13 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"github.com/maculamesh/macula/mono"
+	"github.com/maculamesh/macula/node/bounded"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/wire"
 	"github.com/maculamesh/macula/rt"
@@ -45,17 +47,20 @@ func (l *Link) Call(ctx context.Context, req *Request) ([]byte, error) {
 	if len(req.Body) > l.cfg.MaxBody {
 		return nil, fault.New("link.Call", fault.TooLarge, "the body has %d bytes, the limit is %d", len(req.Body), l.cfg.MaxBody)
 	}
-	budget, ok := rt.Remaining(l.r, ctx)
+	now := l.r.Now()
+	until, ok := until(l.r, ctx, now)
 	if !ok {
 		return nil, fault.New("link.Call", fault.Invalid, "the context has no deadline")
 	}
-	if budget <= 0 || ctx.Err() != nil {
+	budget := until.Sub(now)
+	wait, lazy := patience(ctx)
+	if budget <= 0 || wait.Err() != nil {
 		return nil, callerFault(ctx, false)
 	}
 	if len(req.Body) > l.cfg.SmallBody {
-		return l.callLarge(ctx, req, budget)
+		return l.callLarge(ctx, req, now, until)
 	}
-	p, err := l.register(req, budget, nil)
+	p, err := l.register(req, now, until, lazy, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -68,13 +73,35 @@ func (l *Link) Call(ctx context.Context, req *Request) ([]byte, error) {
 		return p.settled()
 	}
 	l.calls.end(appendCall(buf, p.id, req, budget))
-	return l.await(ctx, p)
+	return l.await(wait, p)
+}
+
+// until is the deadline of ctx on the clock of r, where it is now.
+func until(r rt.Runtime, ctx context.Context, now mono.Time) (mono.Time, bool) {
+	if t, ok := ctx.(*rt.LazyTimeout); ok {
+		return t.Until(), true
+	}
+	left, ok := rt.Remaining(r, ctx)
+	return now.Add(left), ok
+}
+
+// patience is what a caller waits for who has ctx: the deadlines that nobody
+// has made a timer for are kept by the table of calls, which needs the first
+// of them.
+func patience(ctx context.Context) (wait context.Context, lazy bool) {
+	for {
+		t, ok := ctx.(*rt.LazyTimeout)
+		if !ok {
+			return ctx, lazy
+		}
+		ctx, lazy = t.Parent(), true
+	}
 }
 
 // await waits for the completion of p or for the end of the caller.
 func (l *Link) await(ctx context.Context, p *pending) ([]byte, error) {
 	if p.wake.Park(ctx) == nil {
-		if ctx.Err() != nil {
+		if l.deps.Mark != nil && ctx.Err() != nil {
 			l.deps.mark("cancel met the reply")
 		}
 		return p.body, p.err
@@ -85,15 +112,34 @@ func (l *Link) await(ctx context.Context, p *pending) ([]byte, error) {
 		l.deps.mark("cancel met the reply")
 		return p.settled()
 	}
-	kind := fault.KindOf(context.Cause(ctx))
+	l.giveUp(p.id, fault.KindOf(context.Cause(ctx)))
+	return nil, callerFault(ctx, true)
+}
+
+// giveUp tells the peer that nobody waits for the answer of a call any more.
+func (l *Link) giveUp(id uint64, why fault.Kind) {
 	l.mu.Lock()
 	l.counts.Cancelled++
 	l.mu.Unlock()
 	l.deps.Totals.cancelled.Add(1)
 	if buf, ok := l.calls.beginNow(); ok {
-		l.calls.end(wire.AppendCancel(buf, p.id, kind))
+		l.calls.end(wire.AppendCancel(buf, id, why))
 	}
-	return nil, callerFault(ctx, true)
+}
+
+// expireOurs completes the calls of ours whose deadline is kept by the table.
+func (l *Link) expireOurs() {
+	var due []*pending
+	l.mu.Lock()
+	l.pending.Expire(l.r.Now(), l.pending.Len(), func(_ uint64, p *pending, _ bounded.Ref) { due = append(due, p) })
+	l.deps.Totals.out.less(len(due))
+	l.checkQuiet()
+	l.ours.set(l.pending.NextExpiry())
+	l.mu.Unlock()
+	for _, p := range due {
+		l.giveUp(p.id, fault.Deadline)
+		p.finish(nil, gaveUp(context.DeadlineExceeded, true))
+	}
 }
 
 // settled is the result of a call that somebody else has taken out of the
@@ -107,9 +153,8 @@ func (p *pending) settled() ([]byte, error) {
 const maxSpare = 64
 
 // register makes a call with an id and a place in the table, or says why there
-// is none.
-func (l *Link) register(req *Request, budget time.Duration, abort context.CancelCauseFunc) (*pending, error) {
-	now := l.r.Now()
+// is none. lazy says that the table keeps its deadline.
+func (l *Link) register(req *Request, now, until mono.Time, lazy bool, abort context.CancelCauseFunc) (*pending, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -126,14 +171,21 @@ func (l *Link) register(req *Request, budget time.Duration, abort context.Cancel
 	} else {
 		p = &pending{wake: l.r.NewParker()}
 	}
-	p.id, p.begun, p.until, p.abort = l.nextID+1, now, now.Add(budget), abort
+	p.id, p.begun, p.until, p.abort = l.nextID+1, now, until, abort
 	p.name, p.bytes, p.caller = req.Name, len(req.Body), l.cfg.Self
 	if req.Forwarded {
 		p.caller = req.Caller
 	}
-	if _, err := l.pending.Put(p.id, p, 0); err != nil {
+	var expires mono.Time
+	if lazy {
+		expires = until
+	}
+	if _, err := l.pending.Put(p.id, p, expires); err != nil {
 		l.deps.Totals.refusedOut.Add(1)
 		return nil, fault.New("link.Call", fault.Overload, "%d calls to the peer are in flight, its limit", l.pending.Len())
+	}
+	if lazy {
+		l.ours.atLatest(until)
 	}
 	l.nextID++
 	l.counts.Calls++
@@ -281,10 +333,11 @@ func (l *Link) notSent(ctx context.Context, err error) error {
 
 // callerFault is the error of a caller whose context ended.
 func callerFault(ctx context.Context, executed bool) error {
-	cause := context.Cause(ctx)
-	if cause == nil {
-		cause = context.DeadlineExceeded
-	}
+	return gaveUp(cmp.Or(context.Cause(ctx), context.DeadlineExceeded), executed)
+}
+
+// gaveUp is the error of a caller who did not wait any longer because of cause.
+func gaveUp(cause error, executed bool) error {
 	kind := fault.KindOf(cause)
 	if kind == fault.Other {
 		kind = fault.Cancelled

@@ -201,7 +201,7 @@ func TestALinkIsNotAskedForASignOfLifeBeforeItsWelcome(t *testing.T) {
 // timers lists the timers for the deadlines of calls that are armed at a side.
 func (s *side) timers() (armed []string) {
 	for _, l := range s.x.w.Leaks() {
-		if l.Machine == s.m.Name() && l.Kind == "timer" && strings.Contains(l.Site, "inboundctx.go") {
+		if l.Machine == s.m.Name() && l.Kind == "timer" && strings.Contains(l.Site, "alarm.go") {
 			armed = append(armed, l.String())
 		}
 	}

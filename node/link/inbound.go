@@ -160,7 +160,7 @@ func (l *Link) enter(in *Inbound) error {
 		l.deps.Totals.refusedIn.Add(1)
 		return &fault.Error{Op: "serve", Kind: fault.Overload, Detail: "too many calls of this peer are in flight", RetryAfter: overloadRetry}
 	}
-	l.watchDeadline(in)
+	l.theirs.atLatest(in.deadline)
 	l.lastSeen = max(l.lastSeen, in.id)
 	l.counts.Served++
 	in.counted = true

@@ -89,22 +89,6 @@ func (in *Inbound) Deadline() (time.Time, bool) { return rt.Deadline(in.Link.r, 
 // cancel ends the context of the call.
 func (in *Inbound) cancel(cause error) { in.end(&callState{cause: cause}) }
 
-// watchDeadline makes the link's timer fire no later than the deadline of in,
-// which has entered the table. One timer serves all calls: their deadlines are
-// in the table. Called with the lock held.
-func (l *Link) watchDeadline(in *Inbound) {
-	if l.dead != nil || !l.expiresAt.IsZero() && !in.deadline.Before(l.expiresAt) {
-		return
-	}
-	l.expiresAt = in.deadline
-	left := in.deadline.Sub(l.r.Now())
-	if l.expiry == nil {
-		l.expiry = l.r.AfterFunc(left, l.expireCalls)
-	} else {
-		l.expiry.Reset(left)
-	}
-}
-
 // expireCalls ends the contexts of the calls whose budget is used up. They
 // stay in the table until they are answered, but have no deadline any more.
 func (l *Link) expireCalls() {
@@ -114,10 +98,7 @@ func (l *Link) expireCalls() {
 	for _, in := range due {
 		l.inbound.Put(in.id, in, 0)
 	}
-	l.expiresAt = l.inbound.NextExpiry()
-	if !l.expiresAt.IsZero() && l.dead == nil {
-		l.expiry.Reset(l.expiresAt.Sub(l.r.Now()))
-	}
+	l.theirs.set(l.inbound.NextExpiry())
 	l.mu.Unlock()
 	for _, in := range due {
 		in.cancel(context.DeadlineExceeded)

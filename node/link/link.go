@@ -91,10 +91,10 @@ type Link struct {
 	pong     *rt.Event                                 // fires at the next answer, and at the end of the link
 	counts   Counts
 
-	expiry    rt.Timer  // for the earliest deadline of a call of the peer
-	expiresAt mono.Time // when it fires; zero when it does not
-	answered  *callState
-	spare     []*pending // to be used again; bound: maxSpare
+	ours     alarm // for the deadlines of our calls that the table keeps
+	theirs   alarm // for those of the peer's calls
+	answered *callState
+	spare    []*pending // to be used again; bound: maxSpare
 }
 
 // Counts are the totals of one link.
@@ -125,6 +125,7 @@ func newLink(d Deps, cfg Config, conn transport.Conn, dialled bool) *Link {
 		inbound:  bounded.NewMap[uint64, *Inbound]("calls in", cfg.MaxCalls),
 		halves:   bounded.NewMap[transport.Stream, mono.Time]("half-closed streams", maxHalves),
 	}
+	l.ours, l.theirs = alarm{r: r, f: l.expireOurs}, alarm{r: r, f: l.expireCalls}
 	l.ctx, l.cancel = r.WithCancelCause(conn.Context())
 	l.calls = newWriter(l, nil)
 	l.calls.open, l.calls.first = l.openCalls, wire.StreamCalls
@@ -308,12 +309,11 @@ func (l *Link) finish() {
 	l.calls.stop(why)
 	l.failPending(0, endFault(why), true)
 	l.mu.Lock()
-	pong, expiry := l.pong, l.expiry
+	pong := l.pong
+	l.ours.stop()
+	l.theirs.stop()
 	l.mu.Unlock()
 	pong.Fire()
-	if expiry != nil {
-		expiry.Stop()
-	}
 	l.group.Close()
 	l.group.Wait(context.Background())
 	l.lease.Release()

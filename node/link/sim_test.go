@@ -234,12 +234,18 @@ func (x *world) call(l *link.Link, from *side, name string, size int, wait, time
 	body := make([]byte, max(size, header))
 	binary.BigEndian.PutUint64(body, o.id)
 	binary.BigEndian.PutUint32(body[8:], uint32(wait/time.Millisecond))
-	ctx, stop := from.m.WithTimeout(context.Background(), timeout)
-	own, cancel := from.m.WithCancelCause(ctx)
+	own, cancel := from.m.WithCancelCause(context.Background())
 	o.cancel = cancel
+	var stop func()
+	if o.id%2 == 0 {
+		own, stop = from.m.WithTimeout(own, timeout)
+	} else { // its deadline is kept by the link
+		lazy := rt.NewLazyTimeout(from.m, own, from.m.Now().Add(timeout))
+		own, stop = lazy, lazy.End
+	}
 	from.m.Go("caller", func() {
-		defer stop()
 		defer cancel(nil)
+		defer stop()
 		o.body, o.err = l.Call(own, &link.Request{Name: name, Body: body})
 		if o.back {
 			x.w.Fail(errors.New("a call ended twice"))

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 
+	"github.com/maculamesh/macula/mono"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ledger"
 	"github.com/maculamesh/macula/node/wire"
@@ -79,10 +79,10 @@ func (l *Link) serveStream(s transport.Stream) {
 // callLarge makes a call on a stream of its own: a big body among small calls
 // would delay all of them. The stream stays half open until the answer is
 // there, so that its reset tells the peer of the caller's end.
-func (l *Link) callLarge(ctx context.Context, req *Request, budget time.Duration) ([]byte, error) {
+func (l *Link) callLarge(ctx context.Context, req *Request, now, until mono.Time) ([]byte, error) {
 	own, cancel := l.r.WithCancelCause(ctx)
 	defer cancel(nil)
-	p, err := l.register(req, budget, cancel)
+	p, err := l.register(req, now, until, false, cancel)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (l *Link) callLarge(ctx context.Context, req *Request, budget time.Duration
 	}
 	defer s.Close()
 	defer l.r.AfterDone(own, func() { s.CancelWrite(codeCancelled); s.CancelRead(codeCancelled) })()
-	body, err := l.exchange(s, appendCall([]byte{wire.StreamCall}, p.id, req, budget))
+	body, err := l.exchange(s, appendCall([]byte{wire.StreamCall}, p.id, req, until.Sub(now)))
 	if l.take(p.id) == nil {
 		return p.settled() // GOAWAY or the link's end came first
 	}

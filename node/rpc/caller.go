@@ -100,7 +100,8 @@ type attempts struct {
 	tried []transport.PeerID
 	provs []Provider
 	req   link.Request
-	line  uint64 // the last one before the call
+	line  uint64    // the last one before the call
+	begun mono.Time // the call
 }
 
 // maxSpare is how many attempts are kept to be used again.
@@ -154,10 +155,11 @@ func (c *Caller) Call(ctx context.Context, req *Request) ([]byte, error) {
 		limit = min(left, c.cfg.MaxTimeout)
 	}
 	if !ok || limit < left {
-		var cancel context.CancelFunc
-		ctx, cancel = c.r.WithTimeout(ctx, limit)
-		defer cancel()
+		lazy := rt.NewLazyTimeout(c.r, ctx, begun.Add(limit))
+		defer lazy.End()
+		ctx = lazy
 	}
+	a.begun = begun
 	body, err := c.try(ctx, req, a)
 	c.end(a, begun, err)
 	return body, err
@@ -233,10 +235,11 @@ func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, a *attem
 		return body, true, err
 	}
 	share := ctx
-	if left, ok := rt.Remaining(c.r, ctx); ok && candidates > 1 {
-		var cancel context.CancelFunc
-		share, cancel = c.r.WithTimeout(ctx, left/time.Duration(candidates))
-		defer cancel()
+	if candidates > 1 {
+		left, _ := rt.Remaining(c.r, ctx)
+		lazy := rt.NewLazyTimeout(c.r, ctx, c.r.Now().Add(left/time.Duration(candidates)))
+		defer lazy.End()
+		share = lazy
 	}
 	conn, err := c.deps.Connect(share, p)
 	if err != nil {

@@ -88,6 +88,19 @@ func TestAnElapsedTimeoutCountsUntilItIsCancelled(t *testing.T) {
 	wantNothingLeft(t, r)
 }
 
+func TestALazyTimeoutHasATimerOnceSomebodyAsksForDone(t *testing.T) {
+	r := realrt.New(realrt.Config{})
+	ctx := rt.NewLazyTimeout(r, context.Background(), r.Now().Add(time.Hour))
+	if ctx.Err() != nil || r.Timers() != 0 {
+		t.Errorf("Err is %v, Timers %d, want 0", ctx.Err(), r.Timers())
+	}
+	if ctx.Done(); r.Timers() != 1 {
+		t.Errorf("Timers is %d after Done, want 1", r.Timers())
+	}
+	ctx.End()
+	wantNothingLeft(t, r)
+}
+
 func TestHooksAreCountedUntilTheyRunOrStop(t *testing.T) {
 	r := realrt.New(realrt.Config{})
 	ctx, cancel := r.WithCancelCause(context.Background())

@@ -112,6 +112,77 @@ var contextCases = []testCase{
 	}},
 }
 
+var lazyTimeoutCases = []testCase{
+	{"it ends those who wait, and not before its time", func(p *probe) {
+		start := p.Now()
+		ctx := rt.NewLazyTimeout(p, context.Background(), start.Add(2*time.Millisecond))
+		defer ctx.End()
+		child, cancel := p.WithCancelCause(ctx)
+		defer cancel(nil)
+		p.is(p.NewParker().Park(child), context.DeadlineExceeded, "Park")
+		d := p.Now().Sub(start)
+		p.check(d >= 2*time.Millisecond, "it ended after %v", d)
+		for _, c := range []context.Context{ctx, child} {
+			p.is(c.Err(), context.DeadlineExceeded, "Err")
+			p.is(context.Cause(c), context.DeadlineExceeded, "Cause")
+		}
+	}},
+	{"it ends for who only looks", func(p *probe) {
+		ctx := rt.NewLazyTimeout(p, context.Background(), p.Now().Add(time.Hour))
+		defer ctx.End()
+		p.is(ctx.Err(), nil, "Err")
+		left, ok := rt.Remaining(p, ctx)
+		p.check(ok && left > 59*time.Minute && left <= time.Hour, "%v remain, %v", left, ok)
+		at, ok := ctx.Deadline()
+		p.check(ok && at.After(p.Wall().Add(59*time.Minute)), "the deadline is %v, %v", at, ok)
+		over := rt.NewLazyTimeout(p, context.Background(), p.Now())
+		defer over.End()
+		p.is(over.Err(), context.DeadlineExceeded, "Err")
+		p.is(context.Cause(over), context.DeadlineExceeded, "Cause")
+		p.is(p.NewParker().Park(over), context.DeadlineExceeded, "Park")
+	}},
+	{"its parent's cause reaches who waits and who looks", func(p *probe) {
+		for _, waits := range []bool{true, false} {
+			parent, cancel := p.WithCancelCause(context.Background())
+			ctx := rt.NewLazyTimeout(p, parent, p.Now().Add(time.Hour))
+			p.check(ctx.Parent() == parent, "Parent is another")
+			if waits {
+				p.spawn(func() { cancel(errCause) })
+				p.is(p.NewParker().Park(ctx), errCause, "Park")
+			} else {
+				cancel(errCause)
+			}
+			p.is(ctx.Err(), context.Canceled, "Err")
+			p.is(context.Cause(ctx), errCause, "Cause")
+			ctx.End()
+		}
+	}},
+	{"End ends it, once, before and after somebody has asked for Done", func(p *probe) {
+		for _, asked := range []bool{true, false} {
+			ctx := rt.NewLazyTimeout(p, context.Background(), p.Now().Add(time.Hour))
+			if asked {
+				p.check(ctx.Done() != nil, "Done is nil")
+			}
+			ctx.End()
+			ctx.End()
+			p.is(ctx.Err(), context.Canceled, "Err")
+			p.is(context.Cause(ctx), context.Canceled, "Cause")
+			p.is(p.NewParker().Park(ctx), context.Canceled, "Park")
+		}
+	}},
+	{"one within another ends with either", func(p *probe) {
+		long := rt.NewLazyTimeout(p, context.Background(), p.Now().Add(time.Hour))
+		short := rt.NewLazyTimeout(p, long, p.Now().Add(time.Millisecond))
+		p.is(p.NewParker().Park(short), context.DeadlineExceeded, "Park")
+		p.is(long.Err(), nil, "Err of the parent")
+		another := rt.NewLazyTimeout(p, long, p.Now().Add(30*time.Minute))
+		p.spawn(long.End)
+		p.is(p.NewParker().Park(another), context.Canceled, "Park")
+		short.End()
+		another.End()
+	}},
+}
+
 var afterDoneCases = []testCase{
 	{"it runs as a task, once the context has ended", func(p *probe) {
 		ctx, cancel := p.WithCancelCause(p.ctx)

@@ -55,6 +55,7 @@ var suites = []suite{
 	{"Clock", clockCases},
 	{"Timer", timerCases},
 	{"Context", contextCases},
+	{"LazyTimeout", lazyTimeoutCases},
 	{"AfterDone", afterDoneCases},
 	{"Task", taskCases},
 	{"Event", eventCases},
