@@ -217,6 +217,21 @@ func TestTheHashFoldsRandomDraws(t *testing.T) {
 	differ(t, draw(1), draw(2))
 }
 
+func TestTheHashFoldsTheOrderOfTimersOfOneInstant(t *testing.T) {
+	// Who comes first among equals is all that the seed decides here.
+	program := func(_ *sim.World, m *sim.Machine) {
+		for range 10 {
+			m.AfterInline(1, func() {})
+		}
+	}
+	of := func(seed uint64) uint64 {
+		return hashOf(t, sim.Config{Seed: seed, Strategy: sim.Random()}, program)
+	}
+	if of(1) == of(2) {
+		t.Error("the hash does not see which timer fired first")
+	}
+}
+
 func TestTheHashFoldsLogLines(t *testing.T) {
 	log := func(v int) func(*sim.World, *sim.Machine) {
 		return func(_ *sim.World, m *sim.Machine) { m.Logger().Info("line", "v", v) }
@@ -276,6 +291,13 @@ func TestTheHashFoldsDecisionsFromAbove(t *testing.T) {
 		}
 		differ(t, fold(1), fold(2))
 	}
+}
+
+func TestTheHashTellsKindsApart(t *testing.T) {
+	fold := func(k sim.Kind) func(*sim.World, *sim.Machine) {
+		return func(w *sim.World, m *sim.Machine) { w.Fold(k, m, 1, 1) }
+	}
+	differ(t, fold(sim.KindDeliver), fold(sim.KindDrop))
 }
 
 func TestTheHashFoldsNotes(t *testing.T) {
