@@ -266,7 +266,7 @@ func (c *crowd) client(i int, f filling) (*client.Client, *quic.Transport, error
 	return k, tr, err
 }
 
-// leave lets everybody go, without good order where the node ends anyway.
+// leave lets everybody go, and returns when nobody is left.
 func (c *crowd) leave() {
 	if c.stop != nil {
 		c.stop()
@@ -274,9 +274,14 @@ func (c *crowd) leave() {
 	c.held.Wait()
 	var g errgroup.Group
 	g.SetLimit(arriving)
-	for _, tr := range c.trans {
+	for i, tr := range c.trans {
 		if tr != nil {
-			g.Go(tr.Close)
+			g.Go(func() error {
+				if k := c.clients[i]; k != nil {
+					k.Close(c.ctx)
+				}
+				return tr.Close()
+			})
 		}
 	}
 	for _, n := range c.peers {
