@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/maculamesh/macula/cmd/maculanode/internal/backend"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
@@ -25,6 +27,8 @@ import (
 
 // look is a host of a node that does not listen.
 func look(t *testing.T) *host {
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	r := realrt.New(realrt.Config{})
 	key, err := ident.Generate(rand.Reader)
 	if err != nil {
