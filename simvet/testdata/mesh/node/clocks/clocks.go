@@ -23,6 +23,7 @@ func read(t0 time.Time) time.Duration {
 	_ = time.NewTicker(1)            // want `use rt.Clock.AfterFunc \[time\]`
 	_ = time.AfterFunc(1, func() {}) // want `use rt.Clock.AfterFunc \[time\]`
 	_ = t0.In(time.Local)            // want `use time.UTC \[time\]`
+	_, _ = time.LoadLocation("x")    // want `use time.UTC \[time\]`
 	return time.Since(t0)            // want `use rt.Clock.Now and Sub \[time\]`
 }
 

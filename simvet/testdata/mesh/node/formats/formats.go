@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"runtime/debug"
 	"time"
 )
@@ -43,6 +44,8 @@ func bites(w io.Writer, l *slog.Logger, p *peer, n *named, f func(), s []*peer) 
 	wrapper(1, "%v", p)                    // want `%v of \*formats.peer`
 	l.Info("dialled", "peer", p)           // want `%v of \*formats.peer`
 	l.Info("dialled", slog.Any("peer", p)) // want `%v of \*formats.peer`
+	debug.PrintStack()                     // want `runtime/debug.PrintStack holds addresses .*\[fmt\]`
+	_ = runtime.Stack(nil, false)          // want `runtime.Stack holds addresses .*\[fmt\]`
 	_ = debug.Stack()                      // want `runtime/debug.Stack holds addresses .*\[fmt\]`
 }
 

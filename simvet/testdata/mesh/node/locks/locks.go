@@ -18,6 +18,12 @@ type T struct {
 
 var f = sync.OnceFunc(func() {}) // want `sync.OnceFunc .*\[sync\]`
 
+func calls(l sync.Locker) {
+	_ = sync.NewCond(l)                                        // want `use rt.Gate or rt.Event \[sync\]`
+	_ = sync.OnceValue(func() int { return 1 })                // want `sync.OnceValue .*\[sync\]`
+	_ = sync.OnceValues(func() (int, error) { return 1, nil }) // want `sync.OnceValues .*\[sync\]`
+}
+
 func fine(l sync.Locker, t *T) {
 	l.Lock()
 	t.n.Add(1)

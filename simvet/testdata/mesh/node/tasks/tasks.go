@@ -16,6 +16,11 @@ func coroutine(seq iter.Seq[int]) {
 	next()
 }
 
+func coroutine2(seq iter.Seq2[int, int]) {
+	_, stop := iter.Pull2(seq) // want `iter.Pull2 starts a coroutine: start a task by rt.Runtime.Go \[go\]`
+	stop()
+}
+
 func fine(seq iter.Seq[int], f func()) {
 	for range seq {
 	}
