@@ -53,3 +53,24 @@ func TestATraceSaysWhatEachPacketIs(t *testing.T) {
 		t.Errorf("the trace says\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+func TestWhatAConnectionDeliversBeforeItDiesAtAByteIsRecorded(t *testing.T) {
+	var got []string
+	cfg := sim.Config{Trace: func(r sim.Record) {
+		if r.Kind == sim.KindDeliver && strings.HasPrefix(r.Text, "data") {
+			got = append(got, r.Text)
+		}
+	}}
+	inLab(t, cfg, netsim.Link{Latency: ms}, func(l *lab) {
+		a, b := l.node(), l.node()
+		ca, cb := l.connect(a, b)
+		sa, _ := l.stream(ca, cb)
+		l.net.KillAfter(a.host, b.host, 5)
+		l.write(sa, "1234567")
+		l.died(cb)
+		l.close(a, b)
+	})
+	if want := []string{"data to 1, stream 0 of #1", "data to 6, stream 0 of #1"}; !slices.Equal(got, want) {
+		t.Errorf("the trace says %q, want %q", got, want)
+	}
+}
