@@ -186,7 +186,7 @@ func (n *Node) Call(ctx context.Context, name string, body []byte, opt CallOptio
 	if most := n.cfg.Link.MaxBody; len(body) > most { // as a peer would say; a service of this node is no exception
 		return nil, fault.New("node.Call", fault.TooLarge, "the body has %d bytes, the limit is %d", len(body), most)
 	}
-	return n.caller.Call(ctx, &rpc.Request{Name: name, Body: body, Caller: n.deps.ID, Idempotent: opt.Idempotent})
+	return n.caller.Call(ctx, rpc.Request{Name: name, Body: body, Caller: n.deps.ID, Idempotent: opt.Idempotent})
 }
 
 // route finds the handler of a call that arrived. A client's call goes to
@@ -210,22 +210,23 @@ func (n *Node) route(in *link.Inbound) (rpc.Handler, error) {
 
 // forward passes the call of a client on, in its name.
 func (n *Node) forward(ctx context.Context, req *rpc.Request) ([]byte, error) {
-	onward := *req
-	onward.Hops = oneMore(req.Hops)
-	body, err := n.caller.Call(ctx, &onward)
+	body, err := n.caller.Call(ctx, passedOn(req))
 	return body, rpc.Passed(err)
 }
 
-// oneMore counts a hop, up to where the limit certainly is.
-func oneMore(hops uint8) uint8 { return min(hops, 254) + 1 }
+// passedOn is a call as it goes on from here: with one hop more, up to where
+// the limit certainly is.
+func passedOn(req *rpc.Request) rpc.Request {
+	onward := *req
+	onward.Forwarded, onward.Hops = true, min(req.Hops, 254)+1
+	return onward
+}
 
 // toClient returns the handler of a service that an attached client provides.
 func toClient(s *session) rpc.Handler {
 	return func(ctx context.Context, req *rpc.Request) ([]byte, error) {
-		body, err := s.Conn.Call(ctx, &link.Request{
-			Name: req.Name, Body: req.Body, Idempotent: req.Idempotent,
-			Forwarded: true, Caller: req.Caller, Hops: oneMore(req.Hops),
-		})
+		onward := passedOn(req)
+		body, err := s.Conn.Call(ctx, &onward)
 		return body, rpc.Passed(err)
 	}
 }
@@ -395,10 +396,7 @@ func (n *Node) unlearn(name string, provider transport.PeerID, epoch, version ui
 }
 
 // peerConn is a pooled connection in use by one call.
-type peerConn struct {
-	n    *Node
-	slot *peerSlot
-}
+type peerConn struct{ slot *peerSlot }
 
 // Call implements rpc.Conn. A call that was not taken because another
 // connection to the peer has replaced this one goes on over that: two dials
@@ -408,10 +406,7 @@ func (c peerConn) Call(ctx context.Context, req *link.Request) ([]byte, error) {
 	if fault.KindOf(err) != fault.Draining || fault.Executed(err) {
 		return body, err
 	}
-	// Not for long: there may be another provider.
-	soon, cancel := c.n.r.WithTimeout(ctx, c.n.cfg.Pool.ProbeTimeout)
-	next, none := c.slot.Another(soon)
-	cancel()
+	next, none := c.slot.Another(ctx)
 	if none != nil {
 		return body, err
 	}
@@ -429,7 +424,7 @@ func (n *Node) connect(ctx context.Context, p rpc.Provider) (rpc.Conn, error) {
 	slot, err := n.pool.Get(ctx, p.ID, p.Addr)
 	switch {
 	case err == nil:
-		return peerConn{n, slot}, nil
+		return peerConn{slot}, nil
 	case fault.KindOf(err) == fault.Unauthorized && !n.allowed(p.ID): // taken from the list since it was chosen: another provider may do
 		return nil, &fault.Error{Op: "node", Kind: fault.Unreachable, Err: err}
 	}

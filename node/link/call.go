@@ -14,14 +14,14 @@ import (
 	"github.com/maculamesh/macula/transport"
 )
 
-// Request is a call as the link sends it.
+// Request is a call, as it is sent and as its handler sees it.
 type Request struct {
 	Name       string
-	Body       []byte
+	Body       []byte           // of a call that arrived: the handler's own
+	Caller     transport.PeerID // who asked: authenticated, or vouched for by the node that forwards; not sent unless Forwarded
+	Forwarded  bool             // the call of somebody else is passed on
 	Idempotent bool
-	Forwarded  bool             // Caller is set: we pass on somebody else's call
-	Caller     transport.PeerID // who asked, when forwarded
-	Hops       uint8            // nodes that it has passed
+	Hops       uint8 // nodes that it has passed
 }
 
 // pending is a call of ours that is not complete. Whoever takes it out of the
@@ -305,7 +305,9 @@ func (l *Link) onAnswer(kind byte, payload []byte) error {
 		if err != nil {
 			return err
 		}
-		l.complete(rep.ID, append([]byte{}, rep.Body...), nil)
+		body := make([]byte, len(rep.Body))
+		copy(body, rep.Body)
+		l.complete(rep.ID, body, nil)
 	case kind == wire.KindError:
 		e, err := wire.ParseError(payload)
 		if err != nil {

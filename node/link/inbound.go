@@ -16,12 +16,8 @@ import (
 // caller's cancellation and with the link.
 type Inbound struct {
 	callContext
-	Link       *Link
-	Name       string
-	Body       []byte
-	Caller     transport.PeerID // who asked: the peer, or who the peer says when it forwards
-	Idempotent bool
-	Hops       uint8
+	Link *Link
+	Request
 
 	id       uint64
 	begun    mono.Time
@@ -104,12 +100,15 @@ func (l *Link) onCall(w *writer, own transport.Stream, c *wire.Call) error {
 // itself, so that it is not evicted meanwhile.
 func (l *Link) admit(w *writer, own transport.Stream, c *wire.Call) (*Inbound, error) {
 	now := l.r.Now()
-	in := &Inbound{callContext: callContext{link: l}, Link: l, Name: c.Name, bytes: len(c.Body), id: c.ID, begun: now, deadline: now.Add(c.Budget), out: w, own: own, Hops: c.Hops, Caller: l.Peer(), Idempotent: c.Flags&wire.FlagIdempotent != 0}
-	if forwarded := c.Flags&wire.FlagForwarded != 0; forwarded || c.Hops > 0 {
+	in := &Inbound{
+		callContext: callContext{link: l}, Link: l, bytes: len(c.Body), id: c.ID, begun: now, deadline: now.Add(c.Budget), out: w, own: own,
+		Request: Request{Name: c.Name, Caller: l.Peer(), Forwarded: c.Flags&wire.FlagForwarded != 0, Idempotent: c.Flags&wire.FlagIdempotent != 0, Hops: c.Hops},
+	}
+	if in.Forwarded || c.Hops > 0 {
 		if !l.vouches() {
 			return in, fault.New("serve", fault.Unauthorized, "only a node may pass on the calls of others")
 		}
-		if forwarded {
+		if in.Forwarded {
 			in.Caller = c.Caller
 		}
 	}
@@ -131,7 +130,8 @@ func (l *Link) admit(w *writer, own transport.Stream, c *wire.Call) (*Inbound, e
 			return in, fault.New("serve", fault.Draining, "the link is being evicted")
 		}
 	}
-	in.Body = append([]byte{}, c.Body...)
+	in.Body = make([]byte, len(c.Body))
+	copy(in.Body, c.Body)
 	return in, nil
 }
 

@@ -191,9 +191,12 @@ func (s *Slot[C]) Use() bool {
 }
 
 // Another returns the connection that has taken the place of this one, in use,
-// waiting for a dial that is under way; an error when there is none.
+// waiting for a dial that is under way, but not longer than ProbeTimeout: the
+// caller may have another peer to ask. An error when there is none.
 func (s *Slot[C]) Another(ctx context.Context) (*Slot[C], error) {
-	next, err := s.pool.Get(ctx, s.peer)
+	soon, cancel := s.pool.r.WithTimeout(ctx, s.pool.cfg.ProbeTimeout)
+	defer cancel()
+	next, err := s.pool.Get(soon, s.peer)
 	if next == s {
 		s.Done()
 		return nil, fault.New("pool.Another", fault.Unreachable, "there is no other connection")

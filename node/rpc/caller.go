@@ -99,7 +99,7 @@ type Caller struct {
 type attempts struct {
 	tried []transport.PeerID
 	provs []Provider
-	req   link.Request
+	req   Request
 	line  uint64    // the last one before the call
 	begun mono.Time // the call
 }
@@ -144,7 +144,7 @@ func NewCaller(cfg CallerConfig, deps CallerDeps) *Caller {
 // default one. Another provider is tried only when the call was not executed,
 // or is idempotent. The error is a *fault.Error: that of the last attempt, or
 // NotFound when there was nobody to ask.
-func (c *Caller) Call(ctx context.Context, req *Request) ([]byte, error) {
+func (c *Caller) Call(ctx context.Context, req Request) ([]byte, error) {
 	if req.Hops > c.cfg.MaxHops {
 		return nil, fault.New("rpc.Call", fault.HopLimit, "the call has passed %d nodes", req.Hops)
 	}
@@ -159,15 +159,16 @@ func (c *Caller) Call(ctx context.Context, req *Request) ([]byte, error) {
 		defer lazy.End()
 		ctx = lazy
 	}
-	a.begun = begun
-	body, err := c.try(ctx, req, a)
+	a.begun, a.req = begun, req
+	body, err := c.try(ctx, a)
 	c.end(a, begun, err)
 	return body, err
 }
 
 // try goes from provider to provider.
-func (c *Caller) try(ctx context.Context, req *Request, a *attempts) ([]byte, error) {
+func (c *Caller) try(ctx context.Context, a *attempts) ([]byte, error) {
 	var last error
+	req := &a.req
 	asked, costly, hint := false, false, ""
 	for len(a.tried) < c.cfg.Attempts {
 		a.provs = c.deps.Resolve(req.Name, a.provs[:0])
@@ -195,7 +196,7 @@ func (c *Caller) try(ctx context.Context, req *Request, a *attempts) ([]byte, er
 			c.mark("failed over")
 		}
 		a.tried = append(a.tried, p.ID)
-		body, had, err := c.attempt(ctx, p, req, a, len(provs))
+		body, had, err := c.attempt(ctx, p, req, len(provs))
 		if err == nil {
 			return body, nil
 		}
@@ -229,7 +230,7 @@ func mayRetry(ctx context.Context, err error, idempotent bool) bool {
 // one is dead may cost no more than its share of what is left: the dial
 // always, the answer too when the call is idempotent.
 // had reports that it had the call.
-func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, a *attempts, candidates int) (body []byte, had bool, err error) {
+func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, candidates int) (body []byte, had bool, err error) {
 	if p.Local != nil {
 		body, err = c.deps.Server.Local(ctx, p.Local, req)
 		return body, true, err
@@ -249,12 +250,8 @@ func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, a *attem
 	if !req.Idempotent {
 		share = ctx
 	}
-	a.req = link.Request{
-		Name: req.Name, Body: req.Body, Idempotent: req.Idempotent,
-		Forwarded: req.Hops > 0, Caller: req.Caller, Hops: req.Hops,
-	}
 	begun := c.r.Now()
-	body, err = conn.Call(share, &a.req)
+	body, err = conn.Call(share, req)
 	c.judge(p.ID, begun, err)
 	return body, true, err
 }
@@ -279,7 +276,7 @@ func (c *Caller) begin() (a *attempts, timeout time.Duration) {
 
 // end counts a call out and takes back what it was lent.
 func (c *Caller) end(a *attempts, begun mono.Time, err error) {
-	a.tried, a.req = a.tried[:0], link.Request{}
+	a.tried, a.req = a.tried[:0], Request{}
 	clear(a.provs[:cap(a.provs)])
 	took := c.r.Now().Sub(begun)
 	c.mu.Lock()

@@ -118,7 +118,7 @@ func (x *world) call(timeout time.Duration, req *rpc.Request) (body []byte, took
 	begun := x.m.Now()
 	ctx, cancel := x.m.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	body, err = x.c.Call(ctx, req)
+	body, err = x.c.Call(ctx, *req)
 	return body, x.m.Now().Sub(begun), err
 }
 
@@ -226,7 +226,7 @@ func TestAllAttemptsShareOneDeadline(t *testing.T) {
 			t.Error("one provider was tried twice")
 		}
 		begun := x.m.Now()
-		if _, err := x.c.Call(context.Background(), &rpc.Request{Name: "a"}); err == nil || x.m.Now().Sub(begun) > 5*time.Second {
+		if _, err := x.c.Call(context.Background(), rpc.Request{Name: "a"}); err == nil || x.m.Now().Sub(begun) > 5*time.Second {
 			t.Errorf("without a deadline: %v after %v", err, x.m.Now().Sub(begun))
 		}
 	})

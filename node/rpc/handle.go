@@ -19,11 +19,8 @@ import (
 
 // running is a call of a peer that is being served.
 type running struct {
-	s    *Server
-	in   *link.Inbound
-	h    Handler
-	req  Request
-	next *running
+	in *link.Inbound
+	h  Handler
 }
 
 // Serve implements link.Server: it takes the call, whose handler is started as
@@ -33,23 +30,22 @@ func (s *Server) Serve(in *link.Inbound) error {
 	if err != nil {
 		return err
 	}
-	r := &running{s: s, in: in, h: h, req: Request{Name: in.Name, Body: in.Body, Caller: in.Caller, Idempotent: in.Idempotent, Hops: in.Hops}}
 	s.mu.Lock()
 	if err = s.enter(); err == nil {
-		s.put(r)
+		s.put(running{in, h})
 	}
 	s.mu.Unlock()
 	return err
 }
 
 // put makes r the last of the line. Called with the lock held.
-func (s *Server) put(r *running) {
-	if s.first == nil {
-		s.first = r
-	} else {
-		s.last.next = r
+func (s *Server) put(r running) {
+	if len(s.line) == cap(s.line) && s.begun > 0 { // a line that is never empty must not grow for ever
+		n := copy(s.line, s.line[s.begun:])
+		clear(s.line[n:])
+		s.line, s.begun = s.line[:n], 0
 	}
-	s.last = r
+	s.line = append(s.line, r)
 	s.send()
 }
 
@@ -63,32 +59,38 @@ func (s *Server) send() {
 
 // handle is a task that starts handlers until the line is empty.
 func (s *Server) handle() {
-	for r := s.take(true); r != nil; r = s.take(false) {
-		r.serve()
+	for r, ok := s.take(true); ok; r, ok = s.take(false) {
+		s.serve(r)
 	}
 }
 
-// take returns the first of the line, or nil; arrived says that the task that
-// was under way is here.
-func (s *Server) take(arrived bool) *running {
+// maxLine is how many places an empty line keeps.
+const maxLine = 256
+
+// take returns the first of the line; arrived says that the task that was
+// under way is here.
+func (s *Server) take(arrived bool) (r running, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if arrived {
 		s.coming = false
 	}
-	r := s.first
-	if r == nil {
-		return nil
+	if s.begun == len(s.line) {
+		s.line, s.begun = s.line[:0], 0
+		if cap(s.line) > maxLine {
+			s.line = nil
+		}
+		return r, false
 	}
-	s.first, r.next = r.next, nil
-	if s.first != nil {
+	r, s.line[s.begun] = s.line[s.begun], r
+	if s.begun++; s.begun < len(s.line) {
 		s.send()
 	}
-	return r
+	return r, true
 }
 
-func (r *running) serve() {
-	defer r.s.exit(r.in.Begun())
+func (s *Server) serve(r running) {
+	defer s.exit(r.in.Begun())
 	var body []byte
 	err := error(noReturn)
 	// Deferred, so that a handler that ends its task is answered too.
@@ -96,8 +98,8 @@ func (r *running) serve() {
 		err, executed := outcome(err)
 		r.in.Answer(body, err, executed)
 	}()
-	if rt.Buggify(r.s.r, "rpc: handler starts late") {
-		rt.Sleep(r.in, r.s.r, 5*time.Millisecond)
+	if rt.Buggify(s.r, "rpc: handler starts late") {
+		rt.Sleep(r.in, s.r, 5*time.Millisecond)
 	}
-	body, err = r.s.run(r.in, r.h, &r.req)
+	body, err = s.run(r.in, r.h, &r.in.Request)
 }

@@ -24,14 +24,9 @@ import (
 	"github.com/maculamesh/macula/transport"
 )
 
-// Request is a call as its handler sees it. Body belongs to the handler.
-type Request struct {
-	Name       string
-	Body       []byte
-	Caller     transport.PeerID // who asked: authenticated, or vouched for by the gateway that forwards
-	Idempotent bool
-	Hops       uint8 // nodes that the call has passed
-}
+// Request is a call. Its handler may keep it, and changes nothing of it but the
+// bytes of Body.
+type Request = link.Request
 
 // Handler answers a call. Its context ends with the caller's deadline, with
 // the caller's cancellation, and with the connection; the handler's permit is
@@ -70,12 +65,12 @@ type Server struct {
 
 	mu     rt.Mutex
 	closed bool
-	first  *running // calls of peers whose handlers are to be started, by next; bound: each has a permit
-	last   *running
-	coming bool   // a task that will start the first of them is under way
-	work   func() // handle, made once
-	limit  int    // handlers that may run
-	over   int    // how many ran when the limit was lowered below that, and have not returned yet: the most that there may be
+	line   []running // calls of peers whose handlers are to be started; bound: each has a permit
+	begun  int       // of the line, those that are started already
+	coming bool      // a task that will start the first of them is under way
+	work   func()    // handle, made once
+	limit  int       // handlers that may run
+	over   int       // how many ran when the limit was lowered below that, and have not returned yet: the most that there may be
 	counts ServerCounts
 	times  histogram.Histogram
 	locals *bounded.Map[uint64, *local] // calls of this node to itself
