@@ -1,7 +1,10 @@
 package node
 
 import (
+	"fmt"
 	"time"
+
+	"github.com/maculamesh/macula/mono"
 )
 
 // CleanupStats are the totals of the periodic cleanup.
@@ -17,7 +20,11 @@ type CleanupStats struct {
 
 // RemovedCounts is what the cleanup has removed, by table.
 type RemovedCounts struct {
-	Services, Lookups, IdleConnections uint64
+	Services        uint64
+	Lookups         uint64 // names that nobody provided, and providers that were silent
+	Names           uint64 // that peers are told, or that were withdrawn
+	Backoffs        uint64 // of peers that could not be reached
+	IdleConnections uint64
 }
 
 // cleanupLoop runs the cleanup at its interval until the node stops, and tells
@@ -52,28 +59,50 @@ func (n *Node) cleanupLoop() {
 func (n *Node) Cleanup() int {
 	begun := n.r.Now()
 	services := n.inBatches(n.registry.Expire)
-	names := n.inBatches(n.caller.Sweep)
-	n.discovery.Tick()
+	lookups := n.inBatches(n.caller.Sweep)
+	told := n.inBatches(n.discovery.Sweep)
+	backoffs := n.inBatches(n.pool.Sweep)
 	idleSince := begun.Add(-n.acting().IdleAfter)
 	idle := n.inBatches(func(max int) int { return n.pool.Reap(n.r.Now(), idleSince, max) })
-	removed := services + names + idle
+	removed := services + lookups + told + backoffs + idle
 	took := n.r.Now().Sub(begun)
 	n.mu.Lock()
 	n.cleanup.Runs++
 	n.cleanup.Removed += uint64(removed)
 	n.cleanup.Expired.Services += uint64(services)
-	n.cleanup.Expired.Lookups += uint64(names)
+	n.cleanup.Expired.Lookups += uint64(lookups)
+	n.cleanup.Expired.Names += uint64(told)
+	n.cleanup.Expired.Backoffs += uint64(backoffs)
 	n.cleanup.Expired.IdleConnections += uint64(idle)
 	n.cleanup.LastRemoved = removed
 	n.cleanup.Last = took
 	n.cleanup.LastAt = n.r.Now().Sub(n.started)
+	n.swept = max(n.swept, begun)
 	n.mu.Unlock()
 	if removed > 0 {
-		n.log.Info("cleanup", "removed", removed, "services", services, "lookups", names, "idle_connections", idle, "took", took)
+		n.log.Info("cleanup", "removed", removed, "services", services, "lookups", lookups, "names", told, "backoffs", backoffs, "idle_connections", idle, "took", took)
 	} else {
 		n.log.Debug("cleanup", "removed", 0, "took", took)
 	}
 	return removed
+}
+
+// overdue says what is held that had expired before the last cleanup began. The
+// registry, which stands still while the node does, and the calls of each link
+// look after themselves.
+func (n *Node) overdue() error {
+	n.mu.Lock()
+	swept := n.swept
+	n.mu.Unlock()
+	for _, table := range []struct {
+		name string
+		next mono.Time
+	}{{"names", n.discovery.NextExpiry()}, {"backoffs", n.pool.NextExpiry()}} {
+		if table.next.Add(auditSlack).Reached(swept) { // it may have been put late
+			return fmt.Errorf("%s: an entry that had expired %v before the last cleanup is still held", table.name, swept.Sub(table.next))
+		}
+	}
+	return nil
 }
 
 // inBatches calls expire until nothing is left, and lets others work in

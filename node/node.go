@@ -75,6 +75,7 @@ type Node struct {
 	pressure pressure.State
 	versions uint64 // of local services: each has a higher one than those before it
 	cleanup  CleanupStats
+	swept    mono.Time // when the last cleanup began
 	audits   AuditCounts
 	closed   Leftovers
 }

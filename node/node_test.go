@@ -179,10 +179,10 @@ func TestTheCleanupSaysWhatItRemovedAndIsQuietWhenThereWasNothing(t *testing.T) 
 		if e := lines[0]; e.level != slog.LevelDebug || e.attrs["removed"] != int64(0) {
 			t.Errorf("with nothing to remove: %+v", e)
 		}
-		if e := lines[1]; e.level != slog.LevelInfo || e.attrs["removed"] != int64(4) || e.attrs["services"] != int64(3) || e.attrs["lookups"] != int64(1) {
-			t.Errorf("with three services and a lookup: %+v", e)
+		if e := lines[1]; e.level != slog.LevelInfo || e.attrs["removed"] != int64(7) || e.attrs["names"] != int64(3) || e.attrs["services"] != int64(3) || e.attrs["lookups"] != int64(1) {
+			t.Errorf("with three services, that are told to peers, and a lookup: %+v", e)
 		}
-		if c := m.node.Status().Cleanup; c.Runs != 2 || c.Removed != 4 {
+		if c := m.node.Status().Cleanup; c.Runs != 2 || c.Removed != 7 {
 			t.Errorf("%+v", c)
 		}
 		m.close()

@@ -156,7 +156,7 @@ func (n *Node) Audit() error {
 	if next := n.registry.NextExpiry(); next.Add(n.acting().CleanupInterval + auditSlack).Reached(now) {
 		return fmt.Errorf("registry: an entry has expired %v ago and is still held", now.Sub(next))
 	}
-	for _, audit := range []func() error{n.discovery.Audit, n.caller.Audit, n.services.Audit} {
+	for _, audit := range []func() error{n.discovery.Audit, n.caller.Audit, n.services.Audit, n.overdue} {
 		if err := audit(); err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/maculamesh/macula/mono"
 	"github.com/maculamesh/macula/node/bounded"
 	"github.com/maculamesh/macula/node/wire"
 	"github.com/maculamesh/macula/rt"
@@ -53,8 +54,11 @@ type Discovery interface {
 	Frame(l Link, kind byte, payload []byte) (handled bool, err error)
 	// Raise lets as many connected peers be told, if that is more than before.
 	Raise(peers int)
-	// Tick renews and forgets; called now and then.
-	Tick()
+	// Sweep forgets up to max names whose time is over, advertised or withdrawn,
+	// and returns how many; NextExpiry is when it will have something to forget,
+	// or 0.
+	Sweep(max int) int
+	NextExpiry() mono.Time
 	Stats() Stats
 	Tables() []bounded.Stats // the books of its tables
 	Audit() error

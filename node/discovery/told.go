@@ -228,13 +228,19 @@ func (d *Told) Raise(peers int) {
 	d.peers.SetCap(max(peers, d.peers.Cap()))
 }
 
-// Tick implements Discovery: it renews what is provided and forgets what was
-// withdrawn long ago.
-func (d *Told) Tick() {
+// Sweep implements Discovery.
+func (d *Told) Sweep(max int) int {
 	now := d.r.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.names.Expire(now, d.cfg.Names, nil)
+	return d.names.Expire(now, max, nil)
+}
+
+// NextExpiry implements Discovery.
+func (d *Told) NextExpiry() mono.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.names.NextExpiry()
 }
 
 // Ask implements Discovery.

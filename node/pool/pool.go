@@ -324,12 +324,10 @@ func (p *Pool[C]) Audit() error {
 }
 
 // Reap closes connections that have been idle since before the instant, and
-// forgets old backoff. It returns how many it closed. At most max, so that
-// one call stays short.
+// returns how many. At most max, so that one call stays short.
 func (p *Pool[C]) Reap(now, idleSince mono.Time, max int) int {
 	var out []*Slot[C]
 	p.mu.Lock()
-	p.retry.Expire(now, max, nil)
 	if rt.Buggify(p.r, "pool: reap early") {
 		idleSince, max = now, 1
 	}

@@ -1,6 +1,23 @@
 package pool
 
-import "github.com/maculamesh/macula/node/bounded"
+import (
+	"github.com/maculamesh/macula/mono"
+	"github.com/maculamesh/macula/node/bounded"
+)
+
+// Sweep forgets up to max backoffs that are long over, and returns how many.
+func (p *Pool[C]) Sweep(max int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.retry.Expire(p.r.Now(), max, nil)
+}
+
+// NextExpiry is when Sweep will have something to forget, or 0.
+func (p *Pool[C]) NextExpiry() mono.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.retry.NextExpiry()
+}
 
 // Tables returns the books of the pool's tables. Newcomers that found no room
 // are counted as refused where they wait.

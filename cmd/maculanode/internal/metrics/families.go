@@ -122,6 +122,8 @@ var ofRegistry = []family{
 	split("macula_cleanup_removed_total", counter, "table", "What the cleanup has removed.", func(s *Snapshot, put put) {
 		put(float64(s.Node.Cleanup.Expired.Services), "services")
 		put(float64(s.Node.Cleanup.Expired.Lookups), "lookups")
+		put(float64(s.Node.Cleanup.Expired.Names), "names")
+		put(float64(s.Node.Cleanup.Expired.Backoffs), "backoffs")
 		put(float64(s.Node.Cleanup.Expired.IdleConnections), "idle_connections")
 	}),
 	one("macula_cleanup_duration_seconds", gauge, "Time that the last cleanup took, in seconds.", func(s *Snapshot) float64 { return s.Node.Cleanup.Last.Seconds() }),
