@@ -78,7 +78,18 @@ type exit int
 
 // Main runs the command line and returns the exit code. It blocks until the
 // command has ended; ctx ends long ones early, with what they have.
-func (a *App) Main(ctx context.Context, args []string) (code int) {
+func (a *App) Main(ctx context.Context, args []string) int {
+	b, out := *a, &sticky{w: a.Stdout}
+	b.Stdout = out
+	code := b.run(ctx, args)
+	if code == Held && out.err != nil {
+		fmt.Fprintf(a.Stderr, "%s: %v\n", a.Name, out.err)
+		return Usage
+	}
+	return code
+}
+
+func (a *App) run(ctx context.Context, args []string) (code int) {
 	defer func() {
 		if e := recover(); e != nil {
 			c, ok := e.(exit)
@@ -121,6 +132,22 @@ func (a *App) Main(ctx context.Context, args []string) (code int) {
 
 func (a *App) about() string {
 	return a.About + "\n\nExit codes: 0 held, 1 a property was violated, 2 usage, 3 not deterministic, 4 internal error, stuck task, interrupted, or shards missing."
+}
+
+// sticky is a writer that remembers its first error: a command that prints to
+// a full disk has failed.
+type sticky struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (s *sticky) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	if s.err == nil {
+		s.err = err
+	}
+	return n, err
 }
 
 // progressOver says that there is no more progress, before a report.

@@ -301,3 +301,19 @@ func TestAnInterruptedRunEndsAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no room") }
+
+func TestWhatCannotBePrintedIsAFailure(t *testing.T) {
+	for _, line := range []string{"list", "version", "plan --verbs shelf", "run good", "run good --json"} {
+		var errs bytes.Buffer
+		a := app(&bytes.Buffer{}, &errs)
+		a.Stdout = full{}
+		if code := a.Main(context.Background(), strings.Fields(line)); code != cli.Usage || strings.Count(errs.String(), "no room") != 1 {
+			t.Errorf("%s: exit code %d, want %d and a line that says why, got %q", line, code, cli.Usage, errs.String())
+		}
+	}
+}

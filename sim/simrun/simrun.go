@@ -125,6 +125,7 @@ func writeFile(name string, data []byte) error {
 	if err == nil {
 		return os.Rename(name+".new", name)
 	}
+	os.Remove(name + ".new") // half of it is worth nothing
 	var at *fs.PathError
 	if errors.As(err, &at) {
 		at.Path = name
