@@ -87,6 +87,9 @@ func New(cfg Config, deps Deps) (*Client, error) {
 	if len(cfg.Gateways) == 0 {
 		return nil, fault.New("client.New", fault.Invalid, "no gateway is named")
 	}
+	if deps.Runtime == nil || deps.Transport == nil {
+		return nil, fault.New("client.New", fault.Invalid, "it needs a Runtime and a Transport")
+	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}

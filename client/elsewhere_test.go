@@ -25,7 +25,7 @@ func gateway(n byte) Gateway {
 
 func newTold(t *testing.T, told ...Gateway) (*Client, *stopped) {
 	w := &stopped{Runtime: realrt.New(realrt.Config{}), now: 1}
-	c, err := New(Config{Realm: "org.example", Gateways: []Gateway{gateway(1), gateway(2), gateway(3)}}, Deps{Runtime: w, ID: transport.PeerID{99}})
+	c, err := New(Config{Realm: "org.example", Gateways: []Gateway{gateway(1), gateway(2), gateway(3)}}, Deps{Runtime: w, Transport: struct{ transport.Transport }{}, ID: transport.PeerID{99}}) // it is never attached
 	if err != nil {
 		t.Fatal(err)
 	}

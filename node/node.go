@@ -87,6 +87,9 @@ func New(cfg Config, deps Deps) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if deps.Runtime == nil || deps.Transport == nil {
+		return nil, fault.New("node.New", fault.Invalid, "it needs a Runtime and a Transport")
+	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}

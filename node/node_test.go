@@ -409,6 +409,13 @@ func TestTheWrongConfigurationIsNamed(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+		r := s.Place("n").Runtime()
+		for name, deps := range map[string]node.Deps{"no world": {}, "no network": {Runtime: r, ID: self}} {
+			_, err := node.New(node.Config{Realm: testRealm}, deps)
+			if _, cerr := client.New(client.Config{Realm: testRealm, Gateways: []client.Gateway{{ID: idOf(s, "x")}}}, client.Deps{Runtime: deps.Runtime}); fault.KindOf(err) != fault.Invalid || fault.KindOf(cerr) != fault.Invalid {
+				t.Errorf("%s: %v, %v", name, err, cerr)
+			}
+		}
 	})
 }
 
