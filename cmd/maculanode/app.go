@@ -88,6 +88,42 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 unreachable, 4 refused or overloaded, 5 d
 // Run parses the arguments and runs the command until it is done or ctx ends.
 // It returns the exit code; whatever went wrong is one line on Stderr.
 func (m *Main) Run(ctx context.Context) int {
+	out := &output{Writer: m.Stdout}
+	inner := *m
+	inner.Stdout = out
+	code := inner.run(ctx)
+	if code == exitOK && out.err != nil {
+		return m.fail(fmt.Errorf("cannot print: %w", out.err))
+	}
+	return code
+}
+
+// output is a writer that remembers its first error: a command that prints to
+// a full disk has failed.
+type output struct {
+	io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// asFile returns the file that f is, or writes to, if it is one.
+func asFile(f any) (*os.File, bool) {
+	if o, ok := f.(*output); ok {
+		f = o.Writer
+	}
+	file, ok := f.(*os.File)
+	return file, ok
+}
+
+func (m *Main) run(ctx context.Context) int {
 	m.ctx = ctx
 	grammar := newCLI()
 	helped := false
@@ -306,7 +342,7 @@ func (m *Main) sources(p place, only ...string) config.Sources {
 // terminal reports whether f is a terminal or another device, so nothing that
 // ends by itself.
 func terminal(f any) bool {
-	file, ok := f.(*os.File)
+	file, ok := asFile(f)
 	if !ok {
 		return false
 	}

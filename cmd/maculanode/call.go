@@ -83,6 +83,9 @@ func (c *callCmd) Run(m *Main) error {
 	if err != nil && m.ctx.Err() != nil {
 		err = fault.New("", fault.Cancelled, "the call of %s was cancelled", c.Name)
 	}
+	if took := time.Since(begun); fault.KindOf(err) == fault.Deadline && took >= c.Timeout {
+		err = fault.New("", fault.Deadline, "%s has not answered within %v", c.Name, c.Timeout)
+	}
 	if c.JSON {
 		m.json(outcome(c.Name, answer, err, time.Since(begun)))
 		return err

@@ -42,6 +42,9 @@ func (c *initCmd) Run(m *Main) error {
 	if _, err := config.ParseEndpoint(c.Listen); err != nil {
 		return usage(fmt.Errorf("--listen: %w", err))
 	}
+	if c.Dir == "" {
+		return usage(errors.New("--dir: the path of the data directory is empty"))
+	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the data directory: %w", err)
 	}

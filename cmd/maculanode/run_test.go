@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -67,7 +69,7 @@ func TestANodeInThisProcessServesAnHTTPBackendAndLeavesNothingBehind(t *testing.
 		t.Errorf("got %q: %s", &answer, stderr)
 	}
 	// A deadline, and the end of the command, reach the backend.
-	if code, stderr := inProcess(t.Context(), dir, io.Discard, "call", "up", "--data", "wait", "--timeout", "50ms"); code != exitDeadline {
+	if code, stderr := inProcess(t.Context(), dir, io.Discard, "call", "up", "--data", "wait", "--timeout", "50ms"); code != exitDeadline || stderr != "maculanode: up has not answered within 50ms\n" {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	<-begun
@@ -105,5 +107,22 @@ func receive(t *testing.T, c <-chan struct{}) {
 	case <-c:
 	case <-time.After(patience):
 		t.Fatal("the backend was not told")
+	}
+}
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no room") }
+
+func TestWhatCannotBePrintedIsAFailure(t *testing.T) {
+	dir := t.TempDir()
+	if code, stderr := inProcess(t.Context(), dir, io.Discard, "init", "--realm", "org.example.test"); code != exitOK {
+		t.Fatal(code, stderr)
+	}
+	for _, args := range [][]string{{"id"}, {"config", "check"}, {"config", "show"}} {
+		if code, stderr := inProcess(t.Context(), dir, full{}, args...); code != exitFailed || strings.Count(stderr, "no room") != 1 {
+			t.Errorf("%q: exit code %d, want %d and a line that says why, got %q", args, code, exitFailed, stderr)
+		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"time"
 
@@ -51,8 +50,8 @@ func (c *topCmd) Run(m *Main) error {
 	if c.Once {
 		return c.once(m, question)
 	}
-	in, _ := m.Stdin.(*os.File)
-	out, _ := m.Stdout.(*os.File)
+	in, _ := asFile(m.Stdin)
+	out, _ := asFile(m.Stdout)
 	if in == nil || out == nil || !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
 		return usage(errors.New("top needs a terminal: use --once to print one frame"))
 	}
@@ -106,7 +105,7 @@ func (c *topCmd) once(m *Main, question func(context.Context) (top.Sample, error
 
 // screen is the size of the terminal, or what $COLUMNS and $LINES say.
 func (m *Main) screen() (width, height int) {
-	if f, ok := m.Stdout.(*os.File); ok {
+	if f, ok := asFile(m.Stdout); ok {
 		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
 			return w, h
 		}

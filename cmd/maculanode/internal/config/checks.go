@@ -129,7 +129,7 @@ func (c *Config) Problems() []error {
 		file string
 	}{{"admin", c.Admin, c.AdminToken}, {"api", c.API, c.APIToken}} {
 		if d.at.On && !d.at.Loopback() && d.file == "" {
-			add(c.says(d.key, "%s can be reached from other machines, and nothing asks them who they are: set %s_token_file to a file with a token, or choose an address of this machine, for example 127.0.0.1:%d", d.at, d.key, max(d.at.At.Port, 1)))
+			add(c.says(d.key, "%s can be reached from other machines, and nothing asks them who they are: set %s_token_file to a file with a token, or choose an address of this machine, for example 127.0.0.1:%d", d.at, d.key, d.at.At.Port))
 		}
 		if d.file != "" {
 			if _, err := ReadToken(d.file); err != nil {

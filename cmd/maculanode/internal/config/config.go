@@ -10,6 +10,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -119,6 +120,9 @@ func Load(src Sources) (Config, error) {
 // sources, at most maxMistakes and the number of the others. With a mistake
 // the configuration is what could be read.
 func LoadAll(src Sources) (Config, []error) {
+	if src.Dir == "" {
+		return Config{}, []error{errors.New("the path of the data directory is empty: name one with --dir")}
+	}
 	dir, err := filepath.Abs(src.Dir)
 	if err != nil {
 		return Config{}, []error{fmt.Errorf("the data directory %q: %w", src.Dir, err)}

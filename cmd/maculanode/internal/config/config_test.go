@@ -55,6 +55,7 @@ func TestAMistakeInTheFileIsReportedWithItsPlaceAndTheNearestKey(t *testing.T) {
 		{"bad value", "realm: a.b\nmax_peers: many\n", `:2:12: max_peers: "many" is not a whole number`},
 		{"out of range", "max_clients: 0\n", `:1:14: max_clients: 0 is out of range: 1 to 1000000`},
 		{"no unit", "service_ttl: 300\n", `:1:14: service_ttl: "300" is not a duration: it needs a unit (ms, s, m, h), for example 300s`},
+		{"too long for a duration", "service_ttl: 99999999h\n", `:1:14: service_ttl: "99999999h" is more than a duration can be`},
 		{"no value", "realm:\n", `realm has no value`},
 		{"a list for one value", "realm: [a.b]\n", `realm takes one value, not a list`},
 		{"a map for one value", "realm:\n  a: b\n", `realm takes a plain value`},

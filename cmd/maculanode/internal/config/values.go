@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -172,6 +173,9 @@ func sizeText(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
+// long is what looks like a duration; when it is none it is too long.
+var long = regexp.MustCompile(`^[-+]?(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+$`)
+
 // Duration reads a duration with its unit.
 func Duration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
@@ -179,6 +183,8 @@ func Duration(text string) (time.Duration, error) {
 		hint := ""
 		if _, nerr := strconv.Atoi(text); nerr == nil {
 			hint = fmt.Sprintf(", for example %ss", shown(text))
+		} else if long.MatchString(text) {
+			return 0, fmt.Errorf("%.100q is more than a duration can be, which is 292 years", text)
 		}
 		return 0, fmt.Errorf("%.100q is not a duration: it needs a unit (ms, s, m, h)%s", text, hint)
 	}
