@@ -97,7 +97,7 @@ func (n *Node) overdue() error {
 	for _, table := range []struct {
 		name string
 		next mono.Time
-	}{{"names", n.discovery.NextExpiry()}, {"backoffs", n.pool.NextExpiry()}} {
+	}{{"names", n.discovery.NextExpiry()}, {"backoffs", n.pool.NextExpiry()}, {"silent providers and names that nobody provides", n.caller.NextExpiry()}} {
 		if table.next.Add(auditSlack).Reached(swept) { // it may have been put late
 			return fmt.Errorf("%s: an entry that had expired %v before the last cleanup is still held", table.name, swept.Sub(table.next))
 		}

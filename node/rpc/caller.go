@@ -372,6 +372,21 @@ func (c *Caller) Sweep(max int) int {
 	return silent + c.lookups.sweep(max)
 }
 
+// NextExpiry is when the next of what Sweep forgets is over, or 0 when there is
+// nothing.
+func (c *Caller) NextExpiry() mono.Time {
+	c.mu.Lock()
+	silent := c.health.table.NextExpiry()
+	c.mu.Unlock()
+	c.lookups.mu.Lock()
+	names := c.lookups.negative.NextExpiry()
+	c.lookups.mu.Unlock()
+	if silent.IsZero() || !names.IsZero() && names.Before(silent) {
+		return names
+	}
+	return silent
+}
+
 // Close ends the questions to the mesh and waits for their tasks.
 func (c *Caller) Close() { c.lookups.close() }
 
