@@ -83,7 +83,7 @@ func (n *Node) Lookup(ctx context.Context, name string) ([]ServiceInfo, error) {
 func (n *Node) providers(name string) (list []ServiceInfo) {
 	now := n.registry.Now()
 	var room [8]*registry.Entry[rpc.Handler]
-	for _, e := range n.registry.Lookup(name, room[:0]) {
+	for _, e := range n.registry.Lookup(name, n.r.Now(), room[:0]) {
 		list = append(list, ServiceInfo{Name: e.Name, Provider: e.Provider, Addr: e.Addr, Local: e.IsLocal, Left: e.Expires.Sub(now)})
 	}
 	return list

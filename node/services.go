@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/maculamesh/macula/mono"
 	"github.com/maculamesh/macula/node/discovery"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
@@ -196,7 +197,7 @@ func (n *Node) route(in *link.Inbound) (rpc.Handler, error) {
 		return n.forward, nil
 	}
 	var room [8]*registry.Entry[rpc.Handler]
-	for _, e := range n.registry.Lookup(in.Name, room[:0]) {
+	for _, e := range n.registry.Lookup(in.Name, in.Begun(), room[:0]) {
 		if e.IsLocal {
 			return e.Local, nil
 		}
@@ -319,7 +320,7 @@ func (n *Node) longest(name string) time.Duration {
 	var room [8]*registry.Entry[rpc.Handler]
 	var ttl time.Duration
 	now := n.registry.Now()
-	for _, e := range n.registry.Lookup(name, room[:0]) {
+	for _, e := range n.registry.Lookup(name, n.r.Now(), room[:0]) {
 		if e.IsLocal {
 			ttl = max(ttl, e.Expires.Sub(now))
 		}
@@ -338,9 +339,9 @@ func ackKind(err error) fault.Kind {
 }
 
 // resolve lists the providers of a name for the caller.
-func (n *Node) resolve(name string, buf []rpc.Provider) []rpc.Provider {
+func (n *Node) resolve(name string, now mono.Time, buf []rpc.Provider) []rpc.Provider {
 	var room [8]*registry.Entry[rpc.Handler]
-	for _, e := range n.registry.Lookup(name, room[:0]) {
+	for _, e := range n.registry.Lookup(name, now, room[:0]) {
 		buf = append(buf, rpc.Provider{ID: e.Provider, Addr: e.Addr, Local: e.Local})
 	}
 	return buf
@@ -352,7 +353,7 @@ func (n *Node) known(name string, buf []wire.Provider) []wire.Provider {
 	now := n.registry.Now()
 	here := false
 	var room [8]*registry.Entry[rpc.Handler]
-	for _, e := range n.registry.Lookup(name, room[:0]) {
+	for _, e := range n.registry.Lookup(name, n.r.Now(), room[:0]) {
 		p := wire.Provider{ID: e.Provider, Addr: e.Addr, TTL: e.Expires.Sub(now), Version: e.Version, Hops: e.Hops}
 		if e.IsLocal {
 			if here {

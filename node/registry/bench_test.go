@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"github.com/maculamesh/macula/node/registry"
+	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/rt/realrt"
 )
 
-func full(b *testing.B) (g *registry.Registry[int], names []string) {
-	g = registry.New[int](realrt.New(realrt.Config{}), registry.Config{}, nil)
+func full(b *testing.B) (r rt.Clock, g *registry.Registry[int], names []string) {
+	run := realrt.New(realrt.Config{})
+	g = registry.New[int](run, registry.Config{}, nil)
 	for i := range 100_000 {
 		name := fmt.Sprintf("org.demo.service.%06d", i)
 		names = append(names, name)
@@ -19,17 +21,17 @@ func full(b *testing.B) (g *registry.Registry[int], names []string) {
 			b.Fatal(err)
 		}
 	}
-	return g, names
+	return run, g, names
 }
 
 // Target: 500 ns at 100,000 services, no allocation.
 func BenchmarkLookup(b *testing.B) {
-	g, names := full(b)
+	r, g, names := full(b)
 	buf := make([]*entry, 0, 8)
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		buf = g.Lookup(names[i%len(names)], buf[:0])
+		buf = g.Lookup(names[i%len(names)], r.Now(), buf[:0])
 		i += 7919
 	}
 	if len(buf) != 1 {
@@ -39,7 +41,7 @@ func BenchmarkLookup(b *testing.B) {
 
 // Target: 10 us at 100,000 services.
 func BenchmarkCleanupNothingExpired(b *testing.B) {
-	g, _ := full(b)
+	_, g, _ := full(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		g.Expire(1000)
@@ -47,7 +49,7 @@ func BenchmarkCleanupNothingExpired(b *testing.B) {
 }
 
 func BenchmarkRefresh(b *testing.B) {
-	g, names := full(b)
+	_, g, names := full(b)
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {

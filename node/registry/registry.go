@@ -120,13 +120,13 @@ func New[L any](r rt.Runtime, cfg Config, charge func(Owner) (ledger.Lease, erro
 	}
 }
 
-// now is the clock of the entries: the monotonic one, without the time in which
-// the node has stood still. Those who renew were not heard then, so that to
-// count it would end everything at once. Called with the lock held.
-func (g *Registry[L]) now() mono.Time {
-	t := g.r.Now()
-	return t.Add(-g.paused - g.gap(t))
-}
+// now is the clock of the entries. Called with the lock held.
+func (g *Registry[L]) now() mono.Time { return g.at(g.r.Now()) }
+
+// at is the clock of the entries at t: the monotonic one, without the time in
+// which the node has stood still. Those who renew were not heard then, so that
+// to count it would end everything at once. Called with the lock held.
+func (g *Registry[L]) at(t mono.Time) mono.Time { return t.Add(-g.paused - g.gap(t)) }
 
 // gap is for how long the node has stood still and not said that it goes on.
 func (g *Registry[L]) gap(t mono.Time) time.Duration {
@@ -236,12 +236,13 @@ func (g *Registry[L]) add(k key, e Entry[L], now mono.Time) error {
 	return nil
 }
 
-// Lookup appends the live providers of name to buf, in an order that means
-// nothing but is the same at every run. It does not allocate when buf has room.
-func (g *Registry[L]) Lookup(name string, buf []*Entry[L]) []*Entry[L] {
+// Lookup appends the providers of name that are live at now, the runtime's
+// clock, to buf, in an order that means nothing but is the same at every run.
+// It does not allocate when buf has room.
+func (g *Registry[L]) Lookup(name string, now mono.Time, buf []*Entry[L]) []*Entry[L] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := g.now()
+	now = g.at(now)
 	for _, rec := range g.byName[name] {
 		if !rec.Expires.Reached(now) {
 			buf = append(buf, &rec.Entry)

@@ -43,7 +43,7 @@ func newStage(cfg registry.Config) *stage {
 
 func (s *stage) now() mono.Time          { return s.w.Machine("n").Now() }
 func (s *stage) pass(d time.Duration)    { s.w.RunFor(d) }
-func (s *stage) lookup(n string) []entry { return values(s.g.Lookup(n, nil)) }
+func (s *stage) lookup(n string) []entry { return values(s.g.Lookup(n, s.w.Machine("n").Now(), nil)) }
 
 func values(ptrs []*entry) (out []entry) {
 	for _, e := range ptrs {
@@ -374,7 +374,7 @@ func TestLookupDoesNotAllocate(t *testing.T) {
 		s.g.Put(entry{Name: "a", Provider: peer(i), Owner: itself(i)})
 	}
 	buf := make([]*entry, 0, 8)
-	if n := testing.AllocsPerRun(100, func() { buf = s.g.Lookup("a", buf[:0]) }); n != 0 || len(buf) != 5 {
+	if n := testing.AllocsPerRun(100, func() { buf = s.g.Lookup("a", s.w.Machine("n").Now(), buf[:0]) }); n != 0 || len(buf) != 5 {
 		t.Fatalf("%v allocations for %d providers", n, len(buf))
 	}
 }
@@ -385,7 +385,7 @@ func TestAnEntryThatWasFoundDoesNotChange(t *testing.T) {
 	s := newStage(registry.Config{})
 	defer s.w.Close()
 	s.g.Put(entry{Name: "a", Provider: peer(1), Owner: itself(1), Version: 1})
-	found := s.g.Lookup("a", nil)
+	found := s.g.Lookup("a", s.w.Machine("n").Now(), nil)
 	s.g.Put(entry{Name: "a", Provider: peer(1), Owner: itself(1), Version: 2})
 	s.g.Drop(itself(1))
 	if found[0].Version != 1 {

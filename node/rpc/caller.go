@@ -69,8 +69,9 @@ func (c CallerConfig) WithDefaults() CallerConfig {
 type CallerDeps struct {
 	Runtime rt.Runtime
 	Server  *Server // runs local handlers
-	// Resolve appends the known providers of name to buf. It must not block.
-	Resolve func(name string, buf []Provider) []Provider
+	// Resolve appends the providers of name that are known at now to buf. It must
+	// not block.
+	Resolve func(name string, now mono.Time, buf []Provider) []Provider
 	// Discover asks the mesh for name; afterwards Resolve may know more. An error
 	// of the kind Unauthorized says that those who provide it may not be called.
 	Discover func(ctx context.Context, name string) error
@@ -170,8 +171,9 @@ func (c *Caller) try(ctx context.Context, a *attempts) ([]byte, error) {
 	var last error
 	req := &a.req
 	asked, costly, hint := false, false, ""
+	now := a.begun
 	for len(a.tried) < c.cfg.Attempts {
-		a.provs = c.deps.Resolve(req.Name, a.provs[:0])
+		a.provs = c.deps.Resolve(req.Name, now, a.provs[:0])
 		provs := slices.DeleteFunc(a.provs, func(p Provider) bool { return slices.Contains(a.tried, p.ID) })
 		if len(provs) == 0 {
 			if asked || ctx.Err() != nil {
@@ -179,6 +181,7 @@ func (c *Caller) try(ctx context.Context, a *attempts) ([]byte, error) {
 			}
 			asked = true
 			err := c.lookups.ask(ctx, req.Name)
+			now = c.r.Now()
 			if err != nil && last == nil && ctx.Err() != nil {
 				last = fault.Wrap("rpc.Call", err)
 			}
@@ -200,7 +203,7 @@ func (c *Caller) try(ctx context.Context, a *attempts) ([]byte, error) {
 		if err == nil {
 			return body, nil
 		}
-		last = err
+		last, now = err, c.r.Now()
 		// A provider that goes away, or was never reached, has done nothing yet.
 		costly = had && fault.KindOf(err) != fault.Draining
 		if !mayRetry(ctx, err, req.Idempotent) {

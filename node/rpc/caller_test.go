@@ -52,7 +52,7 @@ func newWorld(seed uint64, cfg rpc.CallerConfig, scfg rpc.ServerConfig) *world {
 	}})
 	x.c = rpc.NewCaller(cfg, rpc.CallerDeps{
 		Runtime: x.m, Server: x.server,
-		Resolve:  func(_ string, buf []rpc.Provider) []rpc.Provider { return append(buf, x.known...) },
+		Resolve:  func(_ string, _ mono.Time, buf []rpc.Provider) []rpc.Provider { return append(buf, x.known...) },
 		Discover: x.discover, Connect: x.connect,
 	})
 	x.w.AfterEach(x.c.Audit)

@@ -104,7 +104,7 @@ func (l *lookups) run(k *lookup) {
 	ctx, done := l.c.r.WithTimeout(k.ctx, l.c.cfg.Discovery)
 	defer done()
 	err := l.c.deps.Discover(ctx, k.name)
-	found := len(l.c.deps.Resolve(k.name, nil)) > 0
+	found := len(l.c.deps.Resolve(k.name, l.c.r.Now(), nil)) > 0
 	l.mu.Lock()
 	l.forget(k)
 	if !found && k.waiters > 0 {
