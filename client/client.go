@@ -283,9 +283,9 @@ func (c *Client) Call(ctx context.Context, name string, body []byte, idempotent 
 		return nil, fault.New("client.Call", fault.Invalid, "%v", err)
 	}
 	if _, ok := rt.Remaining(c.r, ctx); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = c.r.WithTimeout(ctx, c.cfg.Timeout)
-		defer cancel()
+		lazy := rt.NewLazyTimeout(c.r, ctx, c.r.Now().Add(c.cfg.Timeout))
+		defer lazy.End()
+		ctx = lazy
 	}
 	for again := false; ; again = true {
 		l, err := c.session(ctx)
