@@ -16,7 +16,7 @@ type Event struct {
 // NewEvent returns an event that has not fired.
 func NewEvent(r Runtime) *Event {
 	e := &Event{}
-	e.waiting = waiters[struct{}]{rt: r, mu: &e.mu}
+	e.waiting = newWaiters[struct{}](r, &e.mu)
 	return e
 }
 
@@ -42,6 +42,7 @@ func (e *Event) Fired() bool {
 // Wait waits until the event has fired or ctx ends. It returns nil in the
 // first case, also if ctx has ended too, and context.Cause(ctx) in the second.
 func (e *Event) Wait(ctx context.Context) error {
+	e.waiting.mayPark("Event.Wait")
 	e.mu.Lock()
 	if e.fired {
 		e.mu.Unlock()

@@ -21,7 +21,7 @@ type Gate struct {
 // NewGate returns a gate in the given position.
 func NewGate(r Runtime, open bool) *Gate {
 	g := &Gate{open: open}
-	g.waiting = waiters[struct{}]{rt: r, mu: &g.mu}
+	g.waiting = newWaiters[struct{}](r, &g.mu)
 	return g
 }
 
@@ -54,6 +54,7 @@ func (g *Gate) IsOpen() bool {
 // case, also if ctx has ended too, and context.Cause(ctx) in the second. The
 // gate may be shut again by the time the caller looks.
 func (g *Gate) Pass(ctx context.Context) error {
+	g.waiting.mayPark("Gate.Pass")
 	for {
 		g.mu.Lock()
 		if g.open {

@@ -19,7 +19,7 @@ type Group struct {
 // NewGroup returns a group without tasks.
 func NewGroup(r Runtime) *Group {
 	g := &Group{rt: r}
-	g.waiting = waiters[struct{}]{rt: r, mu: &g.mu}
+	g.waiting = newWaiters[struct{}](r, &g.mu)
 	return g
 }
 
@@ -54,6 +54,7 @@ func (g *Group) Close() {
 // Without Close before it there may be tasks again when it returns. A task
 // must not wait for its own group.
 func (g *Group) Wait(ctx context.Context) error {
+	g.waiting.mayPark("Group.Wait")
 	g.mu.Lock()
 	if g.count == 0 {
 		g.mu.Unlock()

@@ -3,8 +3,8 @@ package rt
 import "sync"
 
 // Mutex guards the fields beside it. It must not be held across anything that
-// can park, and a task holds one at a time: the simulator panics on both, so
-// that no lock order ever has to be remembered.
+// can park, also if it need not this time, and a task holds one at a time: the
+// simulator panics on both, so that no lock order ever has to be remembered.
 type Mutex struct {
 	mu  sync.Mutex //simvet:allow sync it is what an rt.Mutex is made of: the observer sees every use
 	obs LockObserver

@@ -32,8 +32,8 @@ func NewQueue[T any](r Runtime, capacity int) *Queue[T] {
 		panic("rt.NewQueue: capacity below one")
 	}
 	q := &Queue[T]{capacity: capacity}
-	q.getters = waiters[T]{rt: r, mu: &q.mu}
-	q.putters = waiters[T]{rt: r, mu: &q.mu}
+	q.getters = newWaiters[T](r, &q.mu)
+	q.putters = newWaiters[T](r, &q.mu)
 	return q
 }
 
@@ -41,6 +41,7 @@ func NewQueue[T any](r Runtime, capacity int) *Queue[T] {
 // the queue, also if ctx has ended too, the error of Close when the queue is
 // closed, and otherwise context.Cause(ctx).
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
+	q.putters.mayPark("Queue.Put")
 	q.mu.Lock()
 	if err := q.put(v); err == nil || q.closed != nil {
 		q.mu.Unlock()
@@ -66,6 +67,7 @@ func (q *Queue[T]) TryPut(v T) error {
 // and empty, and otherwise context.Cause(ctx). An item that was handed to a
 // waiting task counts as taken, even if the task dies before it returns.
 func (q *Queue[T]) Get(ctx context.Context) (T, error) {
+	q.getters.mayPark("Queue.Get")
 	q.mu.Lock()
 	if v, ok := q.take(); ok || q.closed != nil {
 		err := q.closed

@@ -84,11 +84,14 @@ type Runtime interface {
 }
 
 // LockObserver is what a runtime implements to hear of every Mutex that was
-// made for it. The simulator counts the locks that a task holds, and panics
-// when it parks with one or takes a second.
+// made for it, and of every call that may park, whether it has to this time or
+// not. The simulator counts the locks that a task holds, and panics when it
+// calls such a method with one, or takes a second.
 type LockObserver interface {
 	Locked(m *Mutex)
 	Unlocked(m *Mutex)
+	// MayPark is called at the beginning of the method of that name.
+	MayPark(method string)
 }
 
 // InlineTimer is what a runtime may implement for callers whose function is

@@ -21,7 +21,8 @@ func NewSemaphore(r Runtime, n int) *Semaphore {
 		panic("rt.NewSemaphore: negative number of permits")
 	}
 	s := &Semaphore{n: n}
-	s.waiting = waiters[struct{}]{rt: r, mu: &s.mu, lost: s.release}
+	s.waiting = newWaiters[struct{}](r, &s.mu)
+	s.waiting.lost = s.release
 	return s
 }
 
@@ -30,6 +31,7 @@ func NewSemaphore(r Runtime, n int) *Semaphore {
 // one. A permit whose Release meets the end of a waiter's ctx goes to that
 // waiter or to the next, and is never lost.
 func (s *Semaphore) Acquire(ctx context.Context) error {
+	s.waiting.mayPark("Semaphore.Acquire")
 	s.mu.Lock()
 	if s.inUse < s.n {
 		s.inUse++

@@ -11,7 +11,8 @@ import (
 // rt.Mutex. Nothing parks with mu held.
 type waiters[T any] struct {
 	rt         Runtime
-	mu         *sync.Mutex //simvet:allow sync guards the list, never held across a park
+	obs        LockObserver // nil when rt is none
+	mu         *sync.Mutex  //simvet:allow sync guards the list, never held across a park
 	head, tail *waiter[T]
 	// spare is the last waiter that left: a primitive with one waiter at a
 	// time allocates its parker once.
@@ -29,6 +30,20 @@ type waiter[T any] struct {
 	woken      bool
 	val        T
 	err        error
+}
+
+// newWaiters returns an empty list.
+func newWaiters[T any](r Runtime, mu *sync.Mutex) waiters[T] { //simvet:allow sync it is the primitive's
+	obs, _ := r.(LockObserver)
+	return waiters[T]{rt: r, obs: obs, mu: mu}
+}
+
+// mayPark is how every method begins that can wait: one that is called with an
+// rt.Mutex held is a bug also when it does not wait. Called without mu.
+func (l *waiters[T]) mayPark(method string) {
+	if l.obs != nil {
+		l.obs.MayPark(method)
+	}
 }
 
 // add appends a waiter for the calling task, which must pass it to wait next.

@@ -49,6 +49,9 @@ func (m *Machine) Unlocked(mu *rt.Mutex) {
 	w.refuseLock("an rt.Mutex is unlocked by who did not lock it")
 }
 
+// MayPark implements rt.LockObserver.
+func (m *Machine) MayPark(method string) { m.w.unlocked(method) }
+
 // holds is where the lock is noted that the running code has.
 func (w *World) holds() **rt.Mutex {
 	if w.running != nil {
@@ -57,17 +60,12 @@ func (w *World) holds() **rt.Mutex {
 	return &w.inlineLock
 }
 
-// unlocked refuses what must not be called with a lock: the tasks that it
-// unwinds may want it.
+// unlocked refuses what must not be called with a lock: another task that it
+// waits for, or that it unwinds, may want it.
 func (w *World) unlocked(what string) {
 	if *w.holds() != nil {
 		w.refuseLock(fmt.Sprintf("an rt.Mutex is held across %s%s", what, w.lockedAt()))
 	}
-}
-
-// parksLocked refuses to park a task that has a lock.
-func (w *World) parksLocked(t *Task, what string) {
-	w.refuseLock(fmt.Sprintf("an rt.Mutex is held across %s%s", what, w.lockedAt()))
 }
 
 // lockedAt says where the running task took its lock, as far as it is known.

@@ -35,14 +35,47 @@ func wantLockFailure(t *testing.T, why string, f func(m *sim.Machine, a, b *rt.M
 	}
 }
 
+// mayPark are the methods that may park, at a moment at which they need not.
+var mayPark = map[string]func(m *sim.Machine){
+	"Park with a permit": func(m *sim.Machine) {
+		p := m.NewParker()
+		p.Unpark()
+		p.Park(context.Background())
+	},
+	"Sleep":     func(m *sim.Machine) { rt.Sleep(context.Background(), m, 0) },
+	"Queue.Put": func(m *sim.Machine) { rt.NewQueue[int](m, 1).Put(context.Background(), 1) },
+	"Queue.Get": func(m *sim.Machine) {
+		q := rt.NewQueue[int](m, 1)
+		q.TryPut(1)
+		q.Get(context.Background())
+	},
+	"Queue.Put to a closed one": func(m *sim.Machine) {
+		q := rt.NewQueue[int](m, 1)
+		q.Close(nil)
+		q.Put(context.Background(), 1)
+	},
+	"Semaphore.Acquire": func(m *sim.Machine) { rt.NewSemaphore(m, 1).Acquire(context.Background()) },
+	"Gate.Pass":         func(m *sim.Machine) { rt.NewGate(m, true).Pass(context.Background()) },
+	"Event.Wait": func(m *sim.Machine) {
+		e := rt.NewEvent(m)
+		e.Fire()
+		e.Wait(context.Background())
+	},
+	"Group.Wait": func(m *sim.Machine) { rt.NewGroup(m).Wait(context.Background()) },
+}
+
 func TestAMutexHeldAcrossAParkFailsTheRun(t *testing.T) {
-	for name, park := range map[string]func(m *sim.Machine){
+	cases := map[string]func(m *sim.Machine){
 		"Park":  wait,
 		"Yield": (*sim.Machine).Yield,
 		"Sleep": func(m *sim.Machine) { rt.Sleep(context.Background(), m, time.Second) },
 		"Get":   func(m *sim.Machine) { rt.NewQueue[int](m, 1).Get(context.Background()) },
 		"Crash": (*sim.Machine).Crash,
-	} {
+	}
+	for name, f := range mayPark {
+		cases["needless "+name] = f
+	}
+	for name, park := range cases {
 		t.Run(name, func(t *testing.T) {
 			wantLockFailure(t, "held across", func(m *sim.Machine, a, _ *rt.Mutex) {
 				a.Lock()
@@ -51,6 +84,32 @@ func TestAMutexHeldAcrossAParkFailsTheRun(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWhatNeverParksIsFineWithAMutexHeld(t *testing.T) {
+	w := newWorld(t, sim.Config{})
+	m := w.Machine("m")
+	mu := rt.NewMutex(m)
+	m.Go("user", func() {
+		mu.Lock()
+		defer mu.Unlock()
+		q := rt.NewQueue[int](m, 1)
+		q.TryPut(1)
+		q.TryGet()
+		q.Close(nil)
+		s := rt.NewSemaphore(m, 1)
+		s.TryAcquire()
+		s.Release()
+		g := rt.NewGate(m, false)
+		g.Open()
+		g.Shut()
+		rt.NewEvent(m).Fire()
+		tasks := rt.NewGroup(m)
+		tasks.Go("other", m.Yield)
+		tasks.Close()
+		m.NewParker().Unpark()
+	})
+	run(t, w)
 }
 
 func TestASecondMutexFailsTheRun(t *testing.T) {

@@ -98,9 +98,7 @@ func (w *World) current(what string) *Task {
 	if t.dying {
 		runtime.Goexit()
 	}
-	if t.lock != nil {
-		w.parksLocked(t, what)
-	}
+	w.unlocked(what)
 	return t
 }
 

@@ -109,6 +109,9 @@ func (m *Machine) Locked(x *rt.Mutex) { m.w.locked(x) }
 // Unlocked is the end of Locked.
 func (m *Machine) Unlocked(x *rt.Mutex) { m.w.unlocked(x) }
 
+// MayPark implements rt.LockObserver.
+func (m *Machine) MayPark(method string) { m.w.mayPark(method) }
+
 // OnCrash has f called at every crash, after the timers of the machine are gone
 // and before the first of its tasks is unwound.
 func (m *Machine) OnCrash(f func()) (remove func()) {

@@ -119,9 +119,7 @@ func (w *World) current(what string) *task {
 	if t.killed {
 		runtime.Goexit()
 	}
-	if t.lock != nil {
-		panic("live: " + what + " with an rt.Mutex held")
-	}
+	w.mayPark(what)
 	return t
 }
 

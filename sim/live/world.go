@@ -369,6 +369,13 @@ func (w *World) unlocked(m *rt.Mutex) {
 	}
 }
 
+// mayPark refuses what may wait to whoever has a lock.
+func (w *World) mayPark(what string) {
+	if *w.holds() != nil {
+		panic("live: " + what + " with an rt.Mutex held")
+	}
+}
+
 // holds is where the lock of whoever runs is noted.
 func (w *World) holds() **rt.Mutex {
 	if w.running != nil {

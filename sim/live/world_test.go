@@ -428,3 +428,23 @@ func TestALiveParameterIsADefault(t *testing.T) {
 		t.Errorf("%s, %v", got, err)
 	}
 }
+
+func TestAMutexHeldAcrossWhatMayParkFailsTheRun(t *testing.T) {
+	for name, f := range map[string]func(m scenario.Machine){
+		"Sleep":      func(m scenario.Machine) { rt.Sleep(context.Background(), m, 0) },
+		"Gate.Pass":  func(m scenario.Machine) { rt.NewGate(m, true).Pass(context.Background()) },
+		"Group.Wait": func(m scenario.Machine) { rt.NewGroup(m).Wait(context.Background()) },
+	} {
+		w := newWorld(t)
+		m := w.Machine("m")
+		mu := rt.NewMutex(m)
+		err := play(t, w, m, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			f(m)
+		})
+		if err == nil || !strings.Contains(err.Error(), "with an rt.Mutex held") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
