@@ -58,6 +58,7 @@ var suites = []suite{
 	{"LazyTimeout", lazyTimeoutCases},
 	{"AfterDone", afterDoneCases},
 	{"Task", taskCases},
+	{"Mutex", mutexCases},
 	{"Event", eventCases},
 	{"Queue", queueCases},
 	{"QueueClose", queueCloseCases},
