@@ -1,6 +1,9 @@
 package rpc
 
 import (
+	"context"
+	"log/slog"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -40,5 +43,23 @@ func TestChoosingMeetsAProviderThatIsBeingLeftOut(t *testing.T) {
 		if n := c.Counts().Ejections; n != 1 {
 			t.Fatalf("%d ejections by the last call, want 1", n)
 		}
+	}
+}
+
+// In simulation no task may end itself, so that is shown here.
+func TestAHandlerThatEndsItsTaskIsAnsweredAndGivesItsPermitBack(t *testing.T) {
+	r := realrt.New(realrt.Config{})
+	s := NewServer(ServerConfig{MaxHandlers: 1}, ServerDeps{Runtime: r, Log: slog.New(slog.DiscardHandler)})
+	for range 3 {
+		_, err := s.Local(t.Context(), func(context.Context, *Request) ([]byte, error) {
+			runtime.Goexit()
+			return nil, nil
+		}, &Request{})
+		if fault.KindOf(err) != fault.Internal || !fault.Executed(err) {
+			t.Fatalf("got %v, want Internal, executed", err)
+		}
+	}
+	if n := s.Close(t.Context()); n != 0 || s.Counts().Running != 0 {
+		t.Errorf("%d abandoned, %+v", n, s.Counts())
 	}
 }
