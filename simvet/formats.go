@@ -31,6 +31,9 @@ func (c *check) formatCall(call *ast.CallExpr) {
 		c.printed(call.Args[1], 'v', false)
 		return
 	}
+	if fn.Pkg().Path() == "fmt" && strings.Contains(strings.ToLower(fn.Name()), "scan") {
+		return // it takes pointers to write to
+	}
 	first, ok := variadicAny(fn)
 	if !ok || call.Ellipsis.IsValid() || len(call.Args) <= first {
 		return

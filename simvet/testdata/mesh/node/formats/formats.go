@@ -56,4 +56,6 @@ func fine(l *slog.Logger, p *peer, n *named, err error, at time.Time, a netip.Ad
 	_ = fmt.Sprintf("%v", args...)
 	l.Info("50% done", "peer", p.id)
 	wrapper(1, "plain")
+	_, _ = fmt.Sscan("1", &p.id)
+	_, _ = fmt.Sscanf("1", "%d", &p.id)
 }
