@@ -18,17 +18,27 @@ const mesh = "testdata/mesh"
 
 // Each package of testdata/mesh shows one rule bite and, in functions whose
 // names say so, not bite. The expectations stand in the sources. They are run
-// together because loading them takes the time.
+// together because loading them takes the time. Every rule is shown, and every
+// name and package that is refused.
 func TestRules(t *testing.T) {
 	shown := map[string]bool{}
+	refused := map[string]bool{} // by its name, or by the pattern of its package
 	for _, r := range analysistest.Run(t, analysistest.TestData()+"/mesh", simvet.New(), showcases(t)...) {
 		for _, d := range r.Action.Diagnostics {
 			shown[d.Category] = true
+			name, _, _ := strings.Cut(d.Message, " ")
+			refused[name], refused[simvet.RefusedBy(name)] = true, true
 		}
 	}
 	for _, r := range simvet.Rules() {
 		if !shown[string(r.Rule)] {
 			t.Errorf("no package of testdata shows rule %s bite", r.Rule)
+		}
+	}
+	names, packages := simvet.Refused()
+	for _, name := range append(names, packages...) {
+		if !refused[name] {
+			t.Errorf("no package of testdata shows that %s is refused", name)
 		}
 	}
 }
