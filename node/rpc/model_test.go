@@ -202,7 +202,7 @@ func (p *place) handle(ctx context.Context, req *rpc.Request) ([]byte, error) {
 	return req.Body, nil
 }
 
-func (x *played) resolve(_ string, buf []rpc.Provider) []rpc.Provider {
+func (x *played) resolve(_ string, _ mono.Time, buf []rpc.Provider) []rpc.Provider {
 	if x.near.provides {
 		buf = append(buf, rpc.Provider{ID: x.near.id, Local: x.near.handle})
 	}
@@ -215,7 +215,7 @@ func (x *played) resolve(_ string, buf []rpc.Provider) []rpc.Provider {
 // call is the task of o.
 func (x *played) call(o *op, ctx context.Context, body []byte) {
 	o.started = true
-	got, err := x.caller.Call(ctx, &rpc.Request{Name: "a", Body: body, Idempotent: o.idempotent})
+	got, err := x.caller.Call(ctx, rpc.Request{Name: "a", Body: body, Idempotent: o.idempotent})
 	x.back++
 	var f *fault.Error
 	switch {
