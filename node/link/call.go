@@ -35,6 +35,7 @@ type pending struct {
 	until  mono.Time // the caller's deadline
 	wake   rt.Parker
 	abort  context.CancelCauseFunc // of a call on its own stream; nil on the shared one
+	late   bool                    // the table has completed it at its deadline
 	body   []byte
 	err    error
 }
@@ -70,7 +71,10 @@ func (l *Link) Call(ctx context.Context, req *Request) ([]byte, error) {
 		if l.take(p.id) != nil {
 			return nil, l.notSent(ctx, err)
 		}
-		return p.settled()
+		if body, err := p.settled(); !p.late {
+			return body, err
+		}
+		return nil, gaveUp(context.DeadlineExceeded, false)
 	}
 	l.calls.end(appendCall(buf, p.id, req, budget))
 	return l.await(wait, p)
@@ -98,22 +102,27 @@ func patience(ctx context.Context) (wait context.Context, lazy bool) {
 	}
 }
 
-// await waits for the completion of p or for the end of the caller.
+// await waits for the completion of p, which was sent, or for the end of the
+// caller.
 func (l *Link) await(ctx context.Context, p *pending) ([]byte, error) {
 	if p.wake.Park(ctx) == nil {
 		if l.deps.Mark != nil && ctx.Err() != nil {
 			l.deps.mark("cancel met the reply")
 		}
-		return p.body, p.err
-	}
-	if l.take(p.id) == nil {
+	} else if l.take(p.id) == nil {
 		// The completion met the end of the caller. It wins: it is delivered
 		// rather than thrown away.
 		l.deps.mark("cancel met the reply")
-		return p.settled()
+		p.settled()
+	} else {
+		l.giveUp(p.id, fault.KindOf(context.Cause(ctx)))
+		return nil, callerFault(ctx, true)
 	}
-	l.giveUp(p.id, fault.KindOf(context.Cause(ctx)))
-	return nil, callerFault(ctx, true)
+	if p.late {
+		l.giveUp(p.id, fault.Deadline)
+		return nil, gaveUp(context.DeadlineExceeded, true)
+	}
+	return p.body, p.err
 }
 
 // giveUp tells the peer that nobody waits for the answer of a call any more.
@@ -128,6 +137,7 @@ func (l *Link) giveUp(id uint64, why fault.Kind) {
 }
 
 // expireOurs completes the calls of ours whose deadline is kept by the table.
+// Only their callers know whether they were sent, and tell the peer after that.
 func (l *Link) expireOurs() {
 	var due []*pending
 	l.mu.Lock()
@@ -137,8 +147,8 @@ func (l *Link) expireOurs() {
 	l.ours.set(l.pending.NextExpiry())
 	l.mu.Unlock()
 	for _, p := range due {
-		l.giveUp(p.id, fault.Deadline)
-		p.finish(nil, gaveUp(context.DeadlineExceeded, true))
+		p.late = true
+		p.finish(nil, context.DeadlineExceeded)
 	}
 }
 
@@ -196,7 +206,7 @@ func (l *Link) register(req *Request, now, until mono.Time, lazy bool, abort con
 // recycle keeps a call that is over for the next one. Nobody else knows it any
 // more: who took it out of the table has woken its caller, or was the caller.
 func (l *Link) recycle(p *pending) {
-	p.name, p.body, p.err, p.abort = "", nil, nil, nil
+	p.name, p.late, p.body, p.err, p.abort = "", false, nil, nil, nil
 	l.mu.Lock()
 	if len(l.spare) < maxSpare {
 		l.spare = append(l.spare, p)
