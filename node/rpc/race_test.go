@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,5 +62,31 @@ func TestAHandlerThatEndsItsTaskIsAnsweredAndGivesItsPermitBack(t *testing.T) {
 	}
 	if n := s.Close(t.Context()); n != 0 || s.Counts().Running != 0 {
 		t.Errorf("%d abandoned, %+v", n, s.Counts())
+	}
+}
+
+// A call of this node to itself is refused by a server that closes, or Close
+// waits for it. Nothing waits between its permit and its task, so only
+// goroutines can show it.
+func TestNoHandlerStartsAfterClose(t *testing.T) {
+	r := realrt.New(realrt.Config{})
+	for range 1000 {
+		s := NewServer(ServerConfig{}, ServerDeps{Runtime: r})
+		var closed, after atomic.Bool
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				s.Local(context.Background(), func(context.Context, *Request) ([]byte, error) {
+					after.Store(after.Load() || closed.Load())
+					return nil, nil
+				}, &Request{Body: make([]byte, 1<<20)})
+			})
+		}
+		s.Close(context.Background())
+		closed.Store(true)
+		wg.Wait()
+		if after.Load() {
+			t.Fatal("a handler has started after Close has returned")
+		}
 	}
 }

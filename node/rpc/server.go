@@ -136,9 +136,8 @@ func (s *Server) Local(ctx context.Context, h Handler, req *Request) ([]byte, er
 	done := rt.NewEvent(s.r)
 	own, cancel := s.r.WithCancelCause(ctx)
 	begun := s.r.Now()
-	defer s.note(&local{name: req.Name, caller: req.Caller, bytes: len(req.Body), ctx: ctx, cancel: cancel, begun: begun})()
 	defer cancel(fault.CallerGone)
-	s.group.Go("rpc/handler", func() {
+	forget, ok := s.start(&local{name: req.Name, caller: req.Caller, bytes: len(req.Body), ctx: ctx, cancel: cancel, begun: begun}, func() {
 		defer done.Fire()
 		defer s.exit(begun) // first: the next call of this caller finds the permit
 		defer func() {
@@ -148,6 +147,11 @@ func (s *Server) Local(ctx context.Context, h Handler, req *Request) ([]byte, er
 		}()
 		res.body, res.err = s.run(own, h, &mine)
 	})
+	if !ok {
+		s.exit(begun)
+		return nil, errClosed()
+	}
+	defer forget()
 	wait := ctx
 	if req.Hops > 0 {
 		// Whoever asked holds a place while this runs. Given back earlier, it
@@ -204,11 +208,13 @@ func stack() string {
 	}
 }
 
+func errClosed() error { return fault.New("serve", fault.Draining, "the node is shutting down") }
+
 // enter takes a permit without waiting: the reader of a stream asks. Called
 // with the lock held.
 func (s *Server) enter() error {
 	if s.closed {
-		return fault.New("serve", fault.Draining, "the node is shutting down")
+		return errClosed()
 	}
 	if s.counts.Running >= s.limit {
 		s.counts.Refused++
@@ -318,23 +324,29 @@ func (s *Server) Close(ctx context.Context) (abandoned int) {
 	}
 	s.mu.Unlock()
 	for _, cancel := range cancels {
-		cancel(fault.New("serve", fault.Draining, "the node is shutting down"))
+		cancel(errClosed())
 	}
 	return abandoned
 }
 
-// note keeps a local call until the result is called.
-func (s *Server) note(l *local) (forget func()) {
+// start runs f as the task of a local call, which it keeps until forget is
+// called. It is not ok when the server has closed since the call took its
+// permit: Close need not know of it then.
+func (s *Server) start(l *local, f func()) (forget func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil, false
+	}
 	s.lastID++
 	id := s.lastID
 	s.locals.Put(id, l, 0) // there is a permit for each, so there is room
+	s.group.Go("rpc/handler", f)
 	return func() {
 		s.mu.Lock()
 		s.locals.DeleteAny(id)
 		s.mu.Unlock()
-	}
+	}, true
 }
 
 // passed is the error of a handler that has only passed the call on.
