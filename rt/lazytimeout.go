@@ -56,22 +56,19 @@ func (t *LazyTimeout) Done() <-chan struct{} { //simvet:allow chan it is the typ
 	return t.context().Done()
 }
 
-// Err implements context.Context.
+// Err implements context.Context. The runtime's context keeps the first error
+// that somebody hears.
 func (t *LazyTimeout) Err() error {
 	t.mu.Lock()
 	made, ended := t.made, t.ended
 	t.mu.Unlock()
-	switch {
-	case made != nil:
-		return made.Err()
-	case t.parent.Err() != nil:
-		return t.parent.Err()
-	case t.until.Reached(t.r.Now()):
-		return context.DeadlineExceeded
-	case ended:
-		return context.Canceled
+	if made == nil {
+		if !ended && t.parent.Err() == nil && !t.until.Reached(t.r.Now()) {
+			return nil
+		}
+		made = t.context()
 	}
-	return nil
+	return made.Err()
 }
 
 // Value implements context.Context. context.Cause finds by it why the context

@@ -170,6 +170,20 @@ var lazyTimeoutCases = []testCase{
 			p.is(p.NewParker().Park(ctx), context.Canceled, "Park")
 		}
 	}},
+	{"Err stays what it was", func(p *probe) {
+		parent, cancel := p.WithCancelCause(context.Background())
+		ended := rt.NewLazyTimeout(p, parent, p.Now().Add(time.Millisecond))
+		ended.End()
+		before := ended.Err()
+		over := rt.NewLazyTimeout(p, parent, p.Now())
+		defer over.End()
+		p.is(over.Err(), context.DeadlineExceeded, "Err")
+		p.sleep(2 * time.Millisecond)
+		p.is(ended.Err(), before, "Err of the ended one")
+		cancel(errCause)
+		p.is(over.Err(), context.DeadlineExceeded, "Err later")
+		p.is(context.Cause(over), context.DeadlineExceeded, "Cause later")
+	}},
 	{"one within another ends with either", func(p *probe) {
 		long := rt.NewLazyTimeout(p, context.Background(), p.Now().Add(time.Hour))
 		short := rt.NewLazyTimeout(p, long, p.Now().Add(time.Millisecond))
