@@ -240,8 +240,9 @@ func (c *Caller) attempt(ctx context.Context, p Provider, req *Request, candidat
 	}
 	share := ctx
 	if candidates > 1 {
+		now := c.r.Now() // before what is left is taken: a share ends no later than the whole
 		left, _ := rt.Remaining(c.r, ctx)
-		lazy := rt.NewLazyTimeout(c.r, ctx, c.r.Now().Add(left/time.Duration(candidates)))
+		lazy := rt.NewLazyTimeout(c.r, ctx, now.Add(min(left, left/time.Duration(candidates))))
 		defer lazy.End()
 		share = lazy
 	}

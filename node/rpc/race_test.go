@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maculamesh/macula/mono"
 	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/rt/realrt"
 	"github.com/maculamesh/macula/transport"
 )
@@ -88,5 +90,33 @@ func TestNoHandlerStartsAfterClose(t *testing.T) {
 		if after.Load() {
 			t.Fatal("a handler has started after Close has returned")
 		}
+	}
+}
+
+// sluggish is a runtime whose tasks stand still for a while after they have
+// looked at the time.
+type sluggish struct {
+	rt.Runtime
+	now mono.Time
+}
+
+func (s *sluggish) Now() mono.Time { s.now = s.now.Add(80 * time.Millisecond); return s.now }
+
+// The table of calls keeps only the first of the deadlines within each other,
+// so the share of an attempt must not end after the call, however late the
+// machine is.
+func TestAShareOfTheTimeEndsBeforeTheWhole(t *testing.T) {
+	r := &sluggish{Runtime: realrt.New(realrt.Config{}), now: 1}
+	whole := rt.NewLazyTimeout(r, context.Background(), 0)
+	c := NewCaller(CallerConfig{}, CallerDeps{Runtime: r, Connect: func(ctx context.Context, _ Provider) (Conn, error) {
+		if share := ctx.(*rt.LazyTimeout); whole.Until().Before(share.Until()) {
+			t.Errorf("it ends %v after the whole", share.Until().Sub(whole.Until()))
+		}
+		return nil, fault.Unreachable
+	}})
+	for left := range 10 {
+		whole = rt.NewLazyTimeout(r, context.Background(), r.now.Add(time.Duration(left)*50*time.Millisecond))
+		c.attempt(whole, Provider{}, &Request{}, 2)
+		whole.End()
 	}
 }
