@@ -40,7 +40,9 @@ func (s *Server) Serve(in *link.Inbound) error {
 
 // put makes r the last of the line. Called with the lock held.
 func (s *Server) put(r running) {
-	if len(s.line) == cap(s.line) && s.begun > 0 { // a line that is never empty must not grow for ever
+	// A line that is never empty must not grow for ever; it moves up by half of its
+	// length, or each call would move all that wait.
+	if len(s.line) == cap(s.line) && s.begun > 0 && 2*s.begun >= len(s.line) {
 		n := copy(s.line, s.line[s.begun:])
 		clear(s.line[n:])
 		s.line, s.begun = s.line[:n], 0

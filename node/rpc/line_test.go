@@ -29,3 +29,18 @@ func TestALineThatIsNeverEmptyDoesNotGrow(t *testing.T) {
 		t.Errorf("the empty line has %d places", len(s.line))
 	}
 }
+
+// One call comes and one goes while many wait.
+func BenchmarkLongLine(b *testing.B) {
+	s := NewServer(ServerConfig{}, ServerDeps{Runtime: realrt.New(realrt.Config{})})
+	s.coming = true
+	in := &link.Inbound{}
+	for len(s.line) < 8192 || len(s.line) < cap(s.line) {
+		s.put(running{in: in})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.take(false)
+		s.put(running{in: in})
+	}
+}
