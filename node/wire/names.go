@@ -2,6 +2,8 @@ package wire
 
 import (
 	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
 
 	"github.com/maculamesh/macula/node/fault"
 )
@@ -57,7 +59,7 @@ func validSegments[S string | []byte](s S, what string, limit int, in, sep chars
 		switch b := s[i]; {
 		case in.has(b):
 		case !sep.has(b):
-			return fault.New("wire", fault.Invalid, "the %s %q has the character %q at position %d; allowed are %s", what, string(s), rune(b), i+1, rule)
+			return fault.New("wire", fault.Invalid, "the %s %q has %s at position %d; allowed are %s", what, string(s), character(string(s)[i:]), i+1, rule)
 		case i == start:
 			return fault.New("wire", fault.Invalid, "the %s %q has an empty segment at position %d", what, string(s), i+1)
 		default:
@@ -68,6 +70,16 @@ func validSegments[S string | []byte](s S, what string, limit int, in, sep chars
 		return fault.New("wire", fault.Invalid, "the %s %q ends with a separator", what, string(s))
 	}
 	return nil
+}
+
+// character says what s begins with: a byte that begins no character is shown
+// as what it is.
+func character(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	if r == utf8.RuneError && size == 1 {
+		return fmt.Sprintf("the byte %#02x", s[0])
+	}
+	return fmt.Sprintf("the character %q", r)
 }
 
 // Sizes of Names.
