@@ -1,6 +1,9 @@
 package ident
 
 import (
+	"fmt"
+	"unicode/utf8"
+
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/transport"
 )
@@ -60,7 +63,7 @@ func Parse(s string) (transport.PeerID, error) {
 	for i := range len(s) {
 		v, ok := value(s[i])
 		if !ok {
-			return transport.PeerID{}, fault.New("ident", fault.Invalid, "the character %q at position %d is not one of a node id", rune(s[i]), i+1)
+			return transport.PeerID{}, fault.New("ident", fault.Invalid, "%s at position %d is not one of a node id", character(s[i:]), i+1)
 		}
 		acc, bits = acc<<5|v, bits+5
 		if bits >= 8 {
@@ -74,6 +77,16 @@ func Parse(s string) (transport.PeerID, error) {
 		return transport.PeerID{}, fault.New("ident", fault.Invalid, "the check digits of the node id do not match: some character of it is wrong")
 	}
 	return id, nil
+}
+
+// character says what s begins with: a byte that begins no character is shown
+// as what it is.
+func character(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	if r == utf8.RuneError && size == 1 {
+		return fmt.Sprintf("the byte %#02x", s[0])
+	}
+	return fmt.Sprintf("the character %q", r)
 }
 
 // encode writes src in base32; it has no remainder.
