@@ -23,7 +23,7 @@ func (c *Config) cut(raw node.Config) []error {
 
 // says is a mistake in the value of a key.
 func (c *Config) says(key, format string, args ...any) error {
-	return fmt.Errorf("%s: %s: %w", c.Origin(key), key, fmt.Errorf(format, args...))
+	return fmt.Errorf("%s: %w", c.Place(key), fmt.Errorf(format, args...))
 }
 
 // conflicts says which values do not go together. All checks of more than one

@@ -189,10 +189,7 @@ func (c *Config) apply(s *setting, from, base string, text []string) error {
 		text = []string{s.rebase(base, text[0])}
 	}
 	if err := s.set(c, text); err != nil {
-		if from == "--"+s.flag || from == s.env() {
-			return fmt.Errorf("%s: %w", from, err)
-		}
-		return fmt.Errorf("%s: %s: %w", from, s.key, err)
+		return fmt.Errorf("%s: %w", s.place(from), err)
 	}
 	c.origin[s.key] = from
 	return nil
@@ -212,6 +209,17 @@ func (c *Config) Origin(key string) string {
 		return o
 	}
 	return "default"
+}
+
+// Place is Origin with the key behind it, for the beginning of a message: the
+// name of a flag or of a variable says the key already.
+func (c *Config) Place(key string) string { return byKey(key).place(c.Origin(key)) }
+
+func (s *setting) place(from string) string {
+	if from == "--"+s.flag || from == s.env() {
+		return from
+	}
+	return from + ": " + s.key
 }
 
 func (c *Config) file() string {

@@ -21,7 +21,7 @@ func (d *running) resolve(ctx context.Context, key string, e config.Endpoint) (n
 	}
 	a, err := hosts.Lookup(ctx, net.DefaultResolver, e.Host, e.Port)
 	if err != nil {
-		return a, fmt.Errorf("%s: %s: %w", d.cfg.Origin(key), key, err)
+		return a, fmt.Errorf("%s: %w", d.cfg.Place(key), err)
 	}
 	return a, nil
 }

@@ -39,11 +39,11 @@ func (d *running) openDoor(key string, at config.Address, tokenFile string) (*do
 	}
 	if at.Unix != "" {
 		if dir := filepath.Dir(at.Unix); !isDir(dir) {
-			return nil, fmt.Errorf("%s: %s: there is no directory %s for the socket", d.cfg.Origin(key), key, dir)
+			return nil, fmt.Errorf("%s: there is no directory %s for the socket", d.cfg.Place(key), dir)
 		}
 		var err error
 		if o.lis, o.free, err = control.Listen(at.Unix); err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", d.cfg.Origin(key), key, err)
+			return nil, fmt.Errorf("%s: %w", d.cfg.Place(key), err)
 		}
 		o.url = "unix:" + at.Unix
 		return o, nil
@@ -80,7 +80,7 @@ func (d *running) noDoor(key string, at config.Address, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		why = "may not be used by this user: choose a port above 1023"
 	}
-	return fmt.Errorf("%s: %s: the TCP address %s %s: choose another with --%s HOST:PORT, or --%s off", d.cfg.Origin(key), key, at, why, key, key)
+	return fmt.Errorf("%s: the TCP address %s %s: choose another with --%s HOST:PORT, or --%s off", d.cfg.Place(key), at, why, key, key)
 }
 
 // doors are what answers at those that are open.

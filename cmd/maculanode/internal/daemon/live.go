@@ -378,7 +378,7 @@ func (l *live) provide(c *config.Config, s service) error {
 	h, free := s.handler(l.d.cfg.Local.Backend)
 	a, err := l.d.host.add(s.name, h, free, 0)
 	if err != nil {
-		return fault.New("", fault.KindOf(err), "%s: %s: %v", c.Origin(s.key), s.key, err)
+		return fault.New("", fault.KindOf(err), "%s: %v", c.Place(s.key), err)
 	}
 	l.services[s.name] = a
 	return nil

@@ -142,11 +142,10 @@ func lookupFailed(ctx context.Context, host string, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	detail := "lookup failed"
 	if d, ok := err.(*net.DNSError); ok && d.IsNotFound {
-		detail = "no such host"
+		return fault.New("hosts", fault.Unreachable, "%s: no such host", host) // the cause says no more than that
 	}
-	return &fault.Error{Op: "hosts", Kind: fault.Unreachable, Detail: fmt.Sprintf("%s: %s", host, detail), Err: err}
+	return &fault.Error{Op: "hosts", Kind: fault.Unreachable, Detail: host + ": lookup failed", Err: err}
 }
 
 // Lookup returns the first address of a host for listening.
