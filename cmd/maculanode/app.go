@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,7 +18,9 @@ import (
 
 	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
+	"github.com/maculamesh/macula/cmd/maculanode/internal/daemon"
 	"github.com/maculamesh/macula/node/fault"
+	"github.com/maculamesh/macula/node/ident/keyfile"
 )
 
 // Main is the command with its world.
@@ -34,7 +38,9 @@ type Main struct {
 	flags []config.Value // those given that are settings
 }
 
-// The exit codes.
+// The exit codes; docs/OPERATIONS.md has their table. What tells 1 from 2 is
+// whether the same again can succeed: the arguments, the configuration, or a
+// file or a place that they name, cannot be used until somebody changes it.
 const (
 	exitOK          = 0
 	exitFailed      = 1
@@ -242,6 +248,32 @@ func usage(err error) error {
 		return nil
 	}
 	return &exitError{exitUsage, err}
+}
+
+// asUsage is usage for what the node calls invalid.
+func asUsage(err error) error {
+	if fault.KindOf(err) == fault.Invalid {
+		return usage(err)
+	}
+	return err
+}
+
+// pathUsage is usage for what is about the path that was given, and not about
+// the disk behind it.
+func pathUsage(err error) error {
+	if control.BadPath(err) || errors.Is(err, fs.ErrExist) {
+		return usage(err)
+	}
+	return err
+}
+
+// loadKey reads a key file.
+func loadKey(path string) (ed25519.PrivateKey, error) {
+	key, err := keyfile.Load(path)
+	if err != nil {
+		return nil, usage(daemon.KeyError(path, err))
+	}
+	return key, nil
 }
 
 // fail reports err in one line and returns its exit code.

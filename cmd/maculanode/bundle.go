@@ -77,7 +77,7 @@ func (c *bundleCmd) Run(m *Main) error {
 	}
 	c.collect(m, b, in)
 	if err := b.Write(c.Output); err != nil {
-		return err
+		return pathUsage(err)
 	}
 	fmt.Fprintf(m.Stdout, "%s\n\n%s", c.Output, b.List())
 	return nil

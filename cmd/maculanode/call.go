@@ -16,11 +16,9 @@ import (
 	"github.com/maculamesh/macula/client"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
-	"github.com/maculamesh/macula/cmd/maculanode/internal/daemon"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/hosts"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
-	"github.com/maculamesh/macula/node/ident/keyfile"
 	"github.com/maculamesh/macula/node/wire"
 	"github.com/maculamesh/macula/rt/realrt"
 	"github.com/maculamesh/macula/transport/quic"
@@ -158,7 +156,7 @@ func readFile(name string) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, control.MaxBody+1))
 	if err != nil {
-		return nil, fmt.Errorf("--data-file: %w", err)
+		return nil, pathUsage(fmt.Errorf("--data-file: %w", err))
 	}
 	return data, nil
 }
@@ -186,9 +184,9 @@ func (c *callCmd) callVia(ctx context.Context, cfg config.Config, body []byte) (
 	if cfg.Realm == "" {
 		return nil, usage(errors.New("no realm is set: --via needs --realm NAME, that of the node there"))
 	}
-	key, err := keyfile.Load(cfg.Key)
+	key, err := loadKey(cfg.Key)
 	if err != nil {
-		return nil, daemon.KeyError(cfg.Key, err)
+		return nil, err
 	}
 	r := realrt.New(realrt.Config{})
 	ctx, cancel := r.WithTimeout(ctx, c.Timeout)

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
-	"github.com/maculamesh/macula/cmd/maculanode/internal/daemon"
 	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/node/ident/keyfile"
 	"github.com/maculamesh/macula/node/wire"
@@ -46,7 +45,7 @@ func (c *initCmd) Run(m *Main) error {
 		return usage(errors.New("--dir: the path of the data directory is empty"))
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return fmt.Errorf("cannot make the data directory: %w", err)
+		return pathUsage(fmt.Errorf("cannot make the data directory: %w", err))
 	}
 	keyPath, filePath := filepath.Join(c.Dir, config.KeyName), filepath.Join(c.Dir, config.FileName)
 	id, made, err := c.key(keyPath)
@@ -67,14 +66,17 @@ func (c *initCmd) Run(m *Main) error {
 // key makes the key file, or reads the one that is there.
 func (c *initCmd) key(path string) (id transport.PeerID, made bool, err error) {
 	key, err := keyfile.Load(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		if key, err = ident.Generate(rand.Reader); err != nil {
 			return id, false, err
 		}
-		err, made = keyfile.Create(path, key), true
-	}
-	if err != nil {
-		return id, false, err
+		if err := keyfile.Create(path, key); err != nil {
+			return id, false, pathUsage(err)
+		}
+		made = true
+	case err != nil:
+		return id, false, usage(err)
 	}
 	id, err = ident.FromPublicKey(key.Public().(ed25519.PublicKey))
 	return id, made, err
@@ -87,7 +89,7 @@ func (c *initCmd) file(path string) (wrote bool, err error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("cannot write the configuration: %w", err)
+		return false, pathUsage(fmt.Errorf("cannot write the configuration: %w", err))
 	}
 	_, err = f.Write(config.Template(c.Realm, c.Listen))
 	if cerr := f.Close(); err == nil {
@@ -121,9 +123,9 @@ func (c *idCmd) Run(m *Main) error {
 	if err != nil {
 		return err
 	}
-	key, err := keyfile.Load(cfg.Key)
+	key, err := loadKey(cfg.Key)
 	if err != nil {
-		return daemon.KeyError(cfg.Key, err)
+		return err
 	}
 	id, err := ident.FromPublicKey(key.Public().(ed25519.PublicKey))
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
-	"github.com/maculamesh/macula/node/fault"
 )
 
 type limitsCmd struct {
@@ -105,12 +104,4 @@ func limits(m *Main, p place, req *control.Request, keys []string, asJSON bool) 
 	}
 	limitTable(m.Stdout, out)
 	return nil
-}
-
-// asUsage marks what the node calls invalid as a mistake of whoever asked.
-func asUsage(err error) error {
-	if fault.KindOf(err) == fault.Invalid {
-		return usage(err)
-	}
-	return err
 }

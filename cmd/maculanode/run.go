@@ -82,7 +82,7 @@ func (c *runCmd) Run(m *Main) error {
 		},
 	})
 	if err != nil {
-		return err
+		return asUsage(err)
 	}
 	if c.JSON {
 		m.json(struct {

@@ -14,7 +14,8 @@ import (
 )
 
 // Listen opens the socket at path for its owner only. A socket that a dead
-// node left behind is replaced; that of a living one is refused. The returned
+// node left behind is replaced; that of a living one is refused: Overload. The
+// error is Invalid when no socket can be there, whoever tries. The returned
 // function frees what was taken and removes the socket; call it after the
 // server was closed.
 func Listen(path string) (net.Listener, func(), error) {
@@ -26,7 +27,7 @@ func Listen(path string) (net.Listener, func(), error) {
 		return nil, nil, fault.New("", fault.Overload, "%s", running(path))
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("the control socket %s cannot be locked: %w", path, err)
+		return nil, nil, &fault.Error{Kind: pathKind(err), Detail: fmt.Sprintf("the control socket %s cannot be locked", path), Err: err}
 	}
 	lis, err := listen(path)
 	if err != nil {
@@ -44,11 +45,11 @@ func inDirectory(path string) error {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("the directory %s of the control socket does not exist: \"maculanode init\" makes the data directory, --control names another place", dir)
+		return fault.New("", fault.Invalid, "the directory %s of the control socket does not exist: \"maculanode init\" makes the data directory, --control names another place", dir)
 	case err != nil:
-		return fmt.Errorf("the directory of the control socket: %w", err)
+		return &fault.Error{Kind: pathKind(err), Detail: "the directory of the control socket", Err: err}
 	case !info.IsDir():
-		return fmt.Errorf("the control socket cannot be in %s: it is not a directory", dir)
+		return fault.New("", fault.Invalid, "the control socket cannot be in %s: it is not a directory", dir)
 	}
 	return nil
 }
@@ -70,22 +71,22 @@ func listen(path string) (net.Listener, error) {
 	info, err := os.Lstat(path)
 	switch {
 	case err == nil && info.Mode()&fs.ModeSocket == 0:
-		return nil, fmt.Errorf("there is something at %s that is not a socket: move it away, or choose another --control", path)
+		return nil, fault.New("", fault.Invalid, "there is something at %s that is not a socket: move it away, or choose another --control", path)
 	case err == nil:
 		if conn, err := net.DialTimeout("unix", path, connectTimeout); err == nil {
 			conn.Close()
-			return nil, fault.New("", fault.Overload, "another program listens at %s: choose another --control", path)
+			return nil, fmt.Errorf("another program listens at %s: choose another --control", path)
 		}
 		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("the socket of a dead node cannot be removed: %w", err)
+			return nil, &fault.Error{Kind: pathKind(err), Detail: "the socket of a dead node cannot be removed", Err: err}
 		}
 	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("the control socket: %w", err)
+		return nil, &fault.Error{Kind: pathKind(err), Detail: "the control socket", Err: err}
 	}
 	lc := net.ListenConfig{Control: ownerOnly}
 	lis, err := lc.Listen(context.Background(), "unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("the control socket %s cannot be made: %w", path, err)
+		return nil, &fault.Error{Kind: pathKind(err), Detail: fmt.Sprintf("the control socket %s cannot be made", path), Err: err}
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		lis.Close()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/hosts"
+	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/transport"
 )
 
@@ -21,7 +22,9 @@ func (d *running) resolve(ctx context.Context, key string, e config.Endpoint) (n
 	}
 	a, err := hosts.Lookup(ctx, net.DefaultResolver, e.Host, e.Port)
 	if err != nil {
-		return a, fmt.Errorf("%s: %w", d.cfg.Place(key), err)
+		// Not Unreachable, as if it were about another node. Nor is it certain
+		// that the name is wrong: it may come to be known in a moment.
+		return a, &fault.Error{Kind: fault.Other, Detail: d.cfg.Place(key), Err: err}
 	}
 	return a, nil
 }
@@ -33,7 +36,7 @@ func (d *running) cannotListen(at netip.AddrPort, err error) error {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("the address %s is not one of this machine: choose another with --listen (this one comes from: %s)", at, d.cfg.Origin("listen"))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("the UDP port %s may not be used by this user: choose one above 1023 with --listen (this one comes from: %s)", at, d.cfg.Origin("listen"))
+		return fault.New("", fault.Invalid, "the UDP port %s may not be used by this user: choose one above 1023 with --listen (this one comes from: %s)", at, d.cfg.Origin("listen"))
 	}
 	return fmt.Errorf("cannot listen on %s: %w", at, err)
 }

@@ -6,7 +6,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"github.com/maculamesh/macula/cmd/maculanode/internal/logs"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/strain"
 	"github.com/maculamesh/macula/node"
+	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
 	"github.com/maculamesh/macula/node/ident/keyfile"
 	"github.com/maculamesh/macula/rt/realrt"
@@ -64,11 +64,12 @@ type running struct {
 }
 
 // Run keeps a node alive until ctx ends, then drains it. The error says in one
-// line what kept it from starting; Closed is what was left at the end.
+// line what kept it from starting, and is Invalid when the configuration or
+// what it names is to blame; Closed is what was left at the end.
 func Run(ctx context.Context, cfg config.Config, opt Options) (Closed, error) {
 	d := &running{cfg: cfg, opt: opt, r: realrt.New(realrt.Config{})}
 	if err := cfg.CheckRun(); err != nil {
-		return Closed{}, err
+		return Closed{}, invalid(err)
 	}
 	if err := d.open(ctx); err != nil {
 		d.close()
@@ -214,10 +215,10 @@ func (d *running) close() {
 	}
 }
 
-// KeyError explains why the key at path cannot be used.
+// KeyError explains why the key at path cannot be used. It is Invalid.
 func KeyError(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no key file at %s: make one with \"maculanode init\", or name another data directory with --dir", path)
+		return fault.New("", fault.Invalid, "there is no key file at %s: make one with \"maculanode init\", or name another data directory with --dir", path)
 	}
-	return err
+	return &fault.Error{Kind: fault.Invalid, Err: err}
 }

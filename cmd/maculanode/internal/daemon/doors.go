@@ -14,6 +14,7 @@ import (
 	"github.com/maculamesh/macula/cmd/maculanode/internal/api"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/config"
 	"github.com/maculamesh/macula/cmd/maculanode/internal/control"
+	"github.com/maculamesh/macula/node/fault"
 )
 
 // door is where programs of this machine come in over HTTP.
@@ -33,13 +34,13 @@ func (d *running) openDoor(key string, at config.Address, tokenFile string) (*do
 	if tokenFile != "" {
 		token, err := config.ReadToken(tokenFile)
 		if err != nil {
-			return nil, err
+			return nil, invalid(err)
 		}
 		o.token.Store(&token)
 	}
 	if at.Unix != "" {
 		if dir := filepath.Dir(at.Unix); !isDir(dir) {
-			return nil, fmt.Errorf("%s: there is no directory %s for the socket", d.cfg.Place(key), dir)
+			return nil, fault.New("", fault.Invalid, "%s: there is no directory %s for the socket", d.cfg.Place(key), dir)
 		}
 		var err error
 		if o.lis, o.free, err = control.Listen(at.Unix); err != nil {
@@ -71,16 +72,16 @@ func isDir(path string) bool {
 }
 
 func (d *running) noDoor(key string, at config.Address, err error) error {
-	why := err.Error()
+	why, kind := err.Error(), fault.Other
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		why = "is in use by another program"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		why = "is not one of this machine"
 	case errors.Is(err, fs.ErrPermission):
-		why = "may not be used by this user: choose a port above 1023"
+		why, kind = "may not be used by this user: choose a port above 1023", fault.Invalid
 	}
-	return fmt.Errorf("%s: the TCP address %s %s: choose another with --%s HOST:PORT, or --%s off", d.cfg.Place(key), at, why, key, key)
+	return fault.New("", kind, "%s: the TCP address %s %s: choose another with --%s HOST:PORT, or --%s off", d.cfg.Place(key), at, why, key, key)
 }
 
 // doors are what answers at those that are open.
