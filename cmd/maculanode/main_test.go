@@ -232,7 +232,7 @@ func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Value(processesKey{}).(*processes).byName[args[0]].cmd.Process.Signal(signals[args[1]]))
 }
 
-var signals = map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP, "-": 0}
+var signals = map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP, "QUIT": syscall.SIGQUIT, "-": 0}
 
 func cmdHangingWeb(ts *testscript.TestScript, _ bool, args []string) {
 	asked := ts.Value(processesKey{}).(*processes).asked

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -61,6 +62,9 @@ func (c *runCmd) Run(m *Main) error {
 	}
 	hangup := make(chan os.Signal, 1)
 	if m.OwnsProcess {
+		// A program of Go that crashes exits with 2, which is a mistake in the
+		// configuration here: after that one nobody starts the node again.
+		debug.SetTraceback("crash")
 		signal.Notify(hangup, syscall.SIGHUP)
 		defer signal.Stop(hangup)
 	}
