@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"slices"
@@ -25,9 +26,9 @@ import (
 const (
 	Held             = 0 // every property held
 	Violated         = 1 // a property was violated
-	Usage            = 2 // the command line or a plan is wrong
+	Usage            = 2 // the command line, a plan, or a file that they name is wrong
 	NotDeterministic = 3 // two runs of one seed differ
-	Internal         = 4 // a panic in what is simulated, a task that does not yield, an interrupt, shards that are missing
+	Internal         = 4 // a panic in what is simulated, a task that does not yield, an interrupt, shards that are missing, a full disk
 )
 
 // App is a program of scenarios.
@@ -40,9 +41,12 @@ type App struct {
 	Systems   []*scenario.System // what plans of the user's own can be written for
 	Stdout    io.Writer
 	Stderr    io.Writer
-	Now       func() time.Time        // the real clock, for speeds
-	Procs     func(n int, f func())   // runs f at that GOMAXPROCS; nil leaves it as it is
-	MakeDir   func(name string) error // for sweep --out
+	Now       func() time.Time      // the real clock, for speeds
+	Procs     func(n int, f func()) // runs f at that GOMAXPROCS; nil leaves it as it is
+	// MakeDir, for sweep --out, and WriteFile say by fs.ErrNotExist,
+	// fs.ErrPermission, fs.ErrExist or fs.ErrInvalid that it is the name that is
+	// wrong; another error is the disk's.
+	MakeDir   func(name string) error
 	WriteFile func(name string, data []byte) error
 	ReadFile  func(name string) ([]byte, error)
 	ListDir   func(name string) ([]string, error)           // names in a folder, sorted; for merge
@@ -81,10 +85,12 @@ type exit int
 func (a *App) Main(ctx context.Context, args []string) int {
 	b, out := *a, &sticky{w: a.Stdout}
 	b.Stdout = out
+	b.MakeDir = func(name string) error { return writing(a.MakeDir(name)) }
+	b.WriteFile = func(name string, data []byte) error { return writing(a.WriteFile(name, data)) }
 	code := b.run(ctx, args)
 	if code == Held && out.err != nil {
 		fmt.Fprintf(a.Stderr, "%s: %v\n", a.Name, out.err)
-		return Usage
+		return Internal
 	}
 	return code
 }
@@ -120,18 +126,42 @@ func (a *App) run(ctx context.Context, args []string) (code int) {
 	k.BindTo(ctx, (*context.Context)(nil))
 	err = k.Run()
 	var out outcome
+	var disk diskError
 	switch {
 	case err == nil:
 		return Held
 	case errors.As(err, &out):
 		return int(out)
+	case errors.As(err, &disk):
+		code = Internal
+	default:
+		code = Usage
 	}
 	fmt.Fprintf(a.Stderr, "%s: %v\n", a.Name, err)
-	return Usage
+	return code
+}
+
+// diskError is of what could not be written although its name is right.
+type diskError struct{ error }
+
+// Unwrap returns the cause.
+func (d diskError) Unwrap() error { return d.error }
+
+// writing marks an error that is the disk's.
+func writing(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, name := range []error{fs.ErrNotExist, fs.ErrPermission, fs.ErrExist, fs.ErrInvalid} {
+		if errors.Is(err, name) {
+			return err
+		}
+	}
+	return diskError{err}
 }
 
 func (a *App) about() string {
-	return a.About + "\n\nExit codes: 0 held, 1 a property was violated, 2 usage, 3 not deterministic, 4 internal error, stuck task, interrupted, or shards missing."
+	return a.About + "\n\nExit codes: 0 held, 1 a property was violated, 2 usage, 3 not deterministic, 4 internal error, stuck task, interrupted, shards missing, or a full disk."
 }
 
 // sticky is a writer that remembers its first error: a command that prints to
@@ -144,10 +174,13 @@ type sticky struct {
 // Write implements io.Writer.
 func (s *sticky) Write(p []byte) (int, error) {
 	n, err := s.w.Write(p)
+	if err == nil {
+		return n, nil
+	}
 	if s.err == nil {
 		s.err = err
 	}
-	return n, err
+	return n, diskError{err}
 }
 
 // progressOver says that there is no more progress, before a report.

@@ -30,13 +30,16 @@ func newDesk() *desk {
 	d.App = app(&d.out, &d.errs)
 	d.MakeDir = func(name string) error {
 		if name == "nowhere" {
-			return errors.New("read-only")
+			return fmt.Errorf("read-only: %w", fs.ErrPermission)
 		}
 		return nil
 	}
 	d.WriteFile = func(name string, data []byte) error {
 		if strings.HasPrefix(name, "nowhere/") {
-			return fmt.Errorf("open %s: no such folder", name)
+			return fmt.Errorf("open %s: no such folder: %w", name, fs.ErrNotExist)
+		}
+		if strings.HasPrefix(name, "full/") {
+			return fmt.Errorf("write %s: no room", name)
 		}
 		d.files[name] = string(data)
 		return nil
@@ -312,8 +315,19 @@ func TestWhatCannotBePrintedIsAFailure(t *testing.T) {
 		var errs bytes.Buffer
 		a := app(&bytes.Buffer{}, &errs)
 		a.Stdout = full{}
-		if code := a.Main(context.Background(), strings.Fields(line)); code != cli.Usage || strings.Count(errs.String(), "no room") != 1 {
-			t.Errorf("%s: exit code %d, want %d and a line that says why, got %q", line, code, cli.Usage, errs.String())
+		if code := a.Main(context.Background(), strings.Fields(line)); code != cli.Internal || strings.Count(errs.String(), "no room") != 1 {
+			t.Errorf("%s: exit code %d, want %d and a line that says why, got %q", line, code, cli.Internal, errs.String())
 		}
 	}
+}
+
+// What is retried must not look like what is wrong on the command line, and
+// the other way round.
+func TestAFullDiskIsNoMistakeInTheCommandLine(t *testing.T) {
+	for _, line := range []string{"view good -o %s/x", "sweep good --seeds 1 --junit %s/x", "new %s/x.plan"} {
+		d := newDesk()
+		d.want(t, fmt.Sprintf(line, "full"), cli.Internal, "no room")
+		d.want(t, fmt.Sprintf(line, "nowhere"), cli.Usage, "no such folder")
+	}
+	newDesk().want(t, "sweep bad --seeds 1 --out full", cli.Internal, "no room")
 }

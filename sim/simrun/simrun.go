@@ -58,8 +58,8 @@ func Main(p Program) {
 		Now:       time.Now,
 		Procs:     atProcs,
 		Watch:     watch,
-		MakeDir:   func(name string) error { return os.MkdirAll(name, 0o755) },
-		WriteFile: writeFile,
+		MakeDir:   func(name string) error { return naming(os.MkdirAll(name, 0o755)) },
+		WriteFile: func(name string, data []byte) error { return naming(writeFile(name, data)) },
 		ReadFile:  os.ReadFile,
 		ListDir:   listDir,
 		Progress:  progress(),
@@ -132,6 +132,25 @@ func writeFile(name string, data []byte) error {
 	}
 	return err
 }
+
+// naming makes an error that is about a name match fs.ErrInvalid.
+func naming(err error) error {
+	for _, about := range []error{syscall.ENOTDIR, syscall.EISDIR, syscall.EROFS, syscall.ENAMETOOLONG, syscall.ELOOP, syscall.EINVAL} {
+		if errors.Is(err, about) {
+			return badName{err}
+		}
+	}
+	return err
+}
+
+// badName is an error that is about a name.
+type badName struct{ error }
+
+// Is implements the interface of errors.Is.
+func (badName) Is(target error) bool { return target == fs.ErrInvalid }
+
+// Unwrap returns the cause.
+func (b badName) Unwrap() error { return b.error }
 
 func listDir(name string) ([]string, error) {
 	entries, err := os.ReadDir(name)
