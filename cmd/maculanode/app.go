@@ -133,13 +133,13 @@ func (m *Main) run(ctx context.Context) int {
 	m.ctx = ctx
 	grammar := newCLI()
 	helped := false
-	parser, err := kong.New(grammar,
+	parser, err := kong.New(grammar, append(numbers(),
 		kong.Name("maculanode"), kong.Description(description), kong.Writers(m.Stdout, m.Stderr),
 		kong.Exit(func(int) { panic(helpShown{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}), kong.ValueFormatter(valueHelp),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(durationFlag)),
 		kong.Vars{"dir": m.defaultDir()},
-	)
+	)...)
 	if err != nil {
 		return m.fail(err) // a bug in the grammar
 	}
@@ -191,7 +191,7 @@ func (m *Main) parse(parser *kong.Kong, helped *bool) (kctx *kong.Context, err e
 			panic(p)
 		}
 	}()
-	args := m.Args
+	args := joined(m.Args)
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}

@@ -106,18 +106,18 @@ func (a *App) run(ctx context.Context, args []string) (code int) {
 		}
 	}()
 	var g grammar
-	parser, err := kong.New(&g,
+	parser, err := kong.New(&g, append(numbers(),
 		kong.Name(a.Name), kong.Description(a.about()), kong.Writers(a.Stdout, a.Stderr),
 		kong.Exit(func(c int) { panic(exit(c)) }), kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
+	)...)
 	if err != nil {
 		panic(err)
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	k, err := parser.Parse(args)
+	k, err := parser.Parse(joined(args))
 	if err != nil {
 		fmt.Fprintf(a.Stderr, "%s: %v (%s --help lists the commands)\n", a.Name, err, a.Name)
 		return Usage

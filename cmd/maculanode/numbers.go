@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// joined is args with "--flag=-1" for "--flag -1", which the parser of flags
+// takes for another flag: no flag here is a digit.
+func joined(args []string) []string {
+	var out []string
+	for i, arg := range args {
+		if arg == "--" || arg == "__complete" { // the rest is not ours to read
+			return append(out, args[i:]...)
+		}
+		if negative(arg) && i > 0 && strings.HasPrefix(args[i-1], "--") && !strings.Contains(args[i-1], "=") {
+			out[len(out)-1] += "=" + arg
+			continue
+		}
+		out = append(out, arg)
+	}
+	return out
+}
+
+func negative(arg string) bool {
+	return len(arg) > 1 && arg[0] == '-' && arg[1] >= '0' && arg[1] <= '9'
+}
+
+// numbers are the mappers of the flags that are whole numbers.
+func numbers() []kong.Option {
+	return []kong.Option{kong.KindMapper(reflect.Int, kong.MapperFunc(intFlag))}
+}
+
+func intFlag(ctx *kong.DecodeContext, target reflect.Value) error {
+	t, err := ctx.Scan.PopValue("int")
+	if err != nil {
+		return err
+	}
+	n, err := strconv.ParseInt(fmt.Sprint(t.Value), 0, strconv.IntSize)
+	if err != nil {
+		return fmt.Errorf("%.100q is out of range: want a whole number, %d at most", t.Value, math.MaxInt)
+	}
+	target.SetInt(n)
+	return nil
+}
