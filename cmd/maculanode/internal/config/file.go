@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
@@ -171,22 +170,4 @@ func place(name string, tok *token.Token) string {
 		return name
 	}
 	return fmt.Sprintf("%s:%d:%d", name, tok.Position.Line, tok.Position.Column)
-}
-
-// syntaxError says where the file is no YAML, and of the mistake that is not
-// seen in an editor, what it is.
-func syntaxError(name string, data []byte, err error) error {
-	var e yaml.Error
-	if errors.As(err, &e) {
-		if tok := e.GetToken(); tok != nil && tok.Position != nil {
-			lines := strings.Split(string(data), "\n")
-			line := lines[min(max(tok.Position.Line, 1), len(lines))-1]
-			indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
-			if i := strings.IndexByte(indent, '\t'); i >= 0 {
-				return fmt.Errorf("%s:%d:%d: there is a tab: YAML indents with spaces", name, tok.Position.Line, i+1)
-			}
-		}
-		return fmt.Errorf("%s: %s", place(name, e.GetToken()), shown(strings.TrimSpace(e.GetMessage())))
-	}
-	return fmt.Errorf("%s: %w", name, err)
 }
