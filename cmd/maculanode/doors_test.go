@@ -46,7 +46,7 @@ func TestOpenDoorsEndWithTheNode(t *testing.T) {
 	}()
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() {
-		t.Fatal("no ready line")
+		t.Fatal("no line that it listens")
 	}
 	var ready struct{ Admin, API string }
 	if err := json.Unmarshal(lines.Bytes(), &ready); err != nil || !strings.HasPrefix(ready.Admin, "http://127.0.0.1:") || !strings.HasPrefix(ready.API, "http://127.0.0.1:") {

@@ -48,7 +48,7 @@ func (l leakChecked) Run() int {
 // TestScripts runs the conversations of testdata/script. Beside the usual
 // commands they have:
 //
-//	start NAME ARGS...      runs maculanode ARGS until it prints a ready line;
+//	start NAME ARGS...      runs maculanode ARGS until it says that it listens;
 //	                        sets $NAME_ID, $NAME_ADDR and $NAME_PORT
 //	end NAME SIGNAL CODE    signals it and waits for that exit code; its output
 //	                        is in NAME.out and NAME.err

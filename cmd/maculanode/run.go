@@ -35,8 +35,9 @@ func newRunCmd() runCmd { return runCmd{Plugins: kong.Plugins{config.Flags("cont
 func (c *runCmd) Help() string {
 	return `Each setting is also a key of the configuration file and a variable MACULA_<KEY>; flags stand
 over variables, variables over the file. The log goes to standard error. Standard output gets a
-line "ready" when the node answers; with --json also a line "closed" with what was left at the end,
-which is nothing, or the exit code is 1.
+line "listening" when the node answers, whether it has reached others or not: "status --ready" says
+that. With --json it gets a line "closed" with what was left at the end, which is nothing, or the
+exit code is 1.
 
 SIGTERM and SIGINT drain the node: nobody new, calls in progress finish, everything is closed. The
 second signal ends it at once. SIGHUP reads the configuration file again, as "reload" does.
@@ -81,7 +82,7 @@ func (c *runCmd) Run(m *Main) error {
 		Log: log, Names: names, Version: version().String(), OwnsProcess: m.OwnsProcess,
 		Load: func() (config.Config, error) { return m.load(c.place) }, Hangup: hangup,
 		Ready: func(r daemon.Ready) {
-			c.ready(m, r)
+			c.listening(m, r)
 			told(log.Warn, manager.Ready("listening on "+r.Addr))
 		},
 	})
@@ -106,9 +107,9 @@ func (c *runCmd) Run(m *Main) error {
 	return nil
 }
 
-func (c *runCmd) ready(m *Main, r daemon.Ready) {
-	line := map[string]string{"event": "ready", "id": r.ID, "addr": r.Addr, "control": r.Control} // bound: what stands here
-	text := fmt.Sprintf("ready id=%s addr=%s control=%s", r.ID, r.Addr, quoted(r.Control))
+func (c *runCmd) listening(m *Main, r daemon.Ready) {
+	line := map[string]string{"event": "listening", "id": r.ID, "addr": r.Addr, "control": r.Control} // bound: what stands here
+	text := fmt.Sprintf("listening id=%s addr=%s control=%s", r.ID, r.Addr, quoted(r.Control))
 	for _, door := range []struct{ key, where string }{{"admin", r.Admin}, {"api", r.API}} {
 		if door.where != "" {
 			line[door.key] = door.where

@@ -59,7 +59,7 @@ func TestANodeInThisProcessServesAnHTTPBackendAndLeavesNothingBehind(t *testing.
 	}()
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() {
-		t.Fatal("no ready line")
+		t.Fatal("no line that it listens")
 	}
 	if code, stderr := inProcess(t.Context(), dir, io.Discard, "advertise", "up", "--http", web.URL, "--detach"); code != 0 {
 		t.Fatal(stderr)

@@ -33,7 +33,7 @@ func (d *demo) mesh(ctx context.Context) error {
 		if err := p.Start(ctx, args...); err != nil {
 			return err
 		}
-		d.say("%s is ready at %s, id %s", p.Name, p.Addr, p.ID)
+		d.say("%s listens at %s, id %s", p.Name, p.Addr, p.ID)
 	}
 	if err := d.joined(ctx, nodes, 3); err != nil {
 		return err

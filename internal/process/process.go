@@ -83,8 +83,8 @@ func (p *Proc) Status(ctx context.Context, v any) error {
 	return json.Unmarshal([]byte(out), v)
 }
 
-// Start runs the node, with more flags if there are any, and waits until it is
-// ready, has ended, or ctx ends. The process outlives ctx: only Stop and Kill
+// Start runs the node, with more flags if there are any, and waits until it
+// listens, has ended, or ctx ends. The process outlives ctx: only Stop and Kill
 // end it, and after an error it may be running.
 func (p *Proc) Start(ctx context.Context, flags ...string) error {
 	p.cmd = exec.Command(p.c.Bin, append([]string{"run", "--dir", p.c.Dir, "--json"}, flags...)...)
@@ -101,9 +101,9 @@ func (p *Proc) Start(ctx context.Context, flags ...string) error {
 		return err
 	}
 	go p.follow(out)
-	var ready struct{ Addr string }
-	err = p.Await(ctx, "ready", &ready)
-	p.Addr = ready.Addr
+	var up struct{ Addr string }
+	err = p.Await(ctx, "listening", &up)
+	p.Addr = up.Addr
 	return err
 }
 

@@ -58,7 +58,7 @@ func fakeRun(manner string, args []string) int {
 	fmt.Println("no JSON")
 	fmt.Println(`{"event":"other","addr":"wrong"}`)
 	if manner != "silent" {
-		fmt.Println(`{"event":"ready","addr":"127.0.0.1:4"}`)
+		fmt.Println(`{"event":"listening","addr":"127.0.0.1:4"}`)
 	}
 	<-asked
 	fmt.Println(`{"event":"closed","clean":true,"timers":3}`)
@@ -143,7 +143,7 @@ func TestACommandThatHangsIsEnded(t *testing.T) {
 
 func TestANodeThatEndsBeforeItIsReadyIsAnErrorWithItsLog(t *testing.T) {
 	p := made(t, "dies")
-	says(t, p.Start(t.Context()), `n1 ended before it said "ready"`, "log of [run")
+	says(t, p.Start(t.Context()), `n1 ended before it said "listening"`, "log of [run")
 	says(t, p.Dead(), "exit status 4")
 }
 
@@ -151,7 +151,7 @@ func TestANodeThatSaysNothingIsAwaitedUntilTheContextEnds(t *testing.T) {
 	p := made(t, "silent")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	says(t, p.Start(ctx), `n1 did not say "ready" in time`)
+	says(t, p.Start(ctx), `n1 did not say "listening" in time`)
 	if err := p.Dead(); err != nil {
 		t.Error(err)
 	}

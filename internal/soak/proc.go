@@ -24,7 +24,7 @@ const (
 	// commandTimeout bounds a command that looks at a node: one that does not
 	// answer for so long hangs.
 	commandTimeout = 30 * time.Second
-	// lineTimeout bounds the wait for a node to be ready, or closed.
+	// lineTimeout bounds the wait for a node to listen, or to be closed.
 	lineTimeout = time.Minute
 )
 
@@ -43,7 +43,7 @@ func newProc(ctx context.Context, bin, dir, name, config string) (*proc, error) 
 	return &proc{Proc: p, gateway: client.Gateway{ID: id}}, err
 }
 
-// start runs the node and waits until it is ready.
+// start runs the node and waits until it listens.
 func (p *proc) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lineTimeout)
 	defer cancel()
