@@ -200,7 +200,7 @@ func (m *member) show(n *node.Node) {
 	m.place.Sample("clients", st.Clients.Limit, func() int { return n.Status().Clients.Attached })
 	m.place.Sample("services", st.Registry.Limit, func() int { return n.Status().Registry.Entries })
 	m.place.Sample("calls", -1, func() int { return n.Status().Caller.InFlight })
-	m.place.Sample("handlers", -1, func() int { return n.Status().Server.Running })
+	m.place.Sample("handlers", n.Limits().Handlers, func() int { return n.Status().Server.Running })
 }
 
 // stop closes the node and demands that nothing is left of it.
@@ -213,12 +213,7 @@ func (m *member) stop() {
 	if err := n.Audit(); !m.s.Check(err == nil, propAudit, "%s: %v", m.place.Name(), err) {
 		return
 	}
-	st := n.Status()
-	m.s.Peak("pool", st.Pool.Cap, st.Pool.Peak)
-	m.s.Peak("clients", st.Clients.Limit, st.Clients.Peak)
-	m.s.Peak("services", st.Registry.Limit, st.Registry.Peak)
-	m.s.Peak("handlers", -1, st.Server.Peak)
-	m.s.Peak("calls in flight", -1, st.Caller.Peak)
+	m.peaks(n)
 	m.place.Do("close", n.Close)
 	m.place.Forget()
 	m.node = nil
@@ -230,10 +225,21 @@ func (m *member) stop() {
 	}
 }
 
+// peaks notes how full the node has been, before it is gone.
+func (m *member) peaks(n *node.Node) {
+	st := n.Status()
+	m.s.Peak("pool", st.Pool.Cap, st.Pool.Peak)
+	m.s.Peak("clients", st.Clients.Limit, st.Clients.Peak)
+	m.s.Peak("services", st.Registry.Limit, st.Registry.Peak)
+	m.s.Peak("handlers", n.Limits().Handlers, st.Server.Peak)
+	m.s.Peak("own calls in flight", -1, st.Caller.Peak) // those of clients are handlers here
+}
+
 // drain closes the node in the middle of what it does: it may take no longer
 // than it says, and leave nothing.
 func (m *member) drain() {
 	n := m.node
+	m.peaks(n)
 	m.node = nil
 	m.place.Do("close", n.Close)
 	m.place.Forget()
@@ -272,6 +278,9 @@ func callsHeld(n *node.Node) int {
 
 // crash ends the node in the middle of what it does.
 func (m *member) crash() {
+	if m.node != nil {
+		m.peaks(m.node)
+	}
 	m.node = nil
 	m.place.Forget()
 	m.place.Crash()

@@ -145,6 +145,19 @@ func TestASeedIsTheSameRunAgain(t *testing.T) {
 	}
 }
 
+// The caller of caller-death crashes in the end: how busy it was before counts.
+func TestThePeaksOfANodeThatCrashesAreShown(t *testing.T) {
+	i := slices.IndexFunc(scenarios.All(), func(s *scenario.Scenario) bool { return s.Name == "caller-death" })
+	r := play(t, scenarios.All()[i], scenario.Options{Seed: 1})
+	for _, want := range []scenario.Gauge{{Name: "handlers", Limit: 10_000, Peak: 3}, {Name: "own calls in flight", Limit: -1, Peak: 3}} {
+		if !slices.ContainsFunc(r.Gauges, func(g scenario.Gauge) bool {
+			return g.Name == want.Name && g.Limit == want.Limit && g.Peak >= want.Peak
+		}) {
+			t.Errorf("%+v, want one of %q with the limit %d and a peak of %d at least", r.Gauges, want.Name, want.Limit, want.Peak)
+		}
+	}
+}
+
 // Full scale is what the scenarios do when nothing is set.
 func TestFullScale(t *testing.T) {
 	if testing.Short() {
