@@ -66,7 +66,7 @@ bench: have-go ## benchmarks; BENCH=regexp BENCHTIME=5s choose
 
 .PHONY: demo
 demo: have-go ## see it work in a minute
-	@$(GO) run ./internal/demo
+	@GO="$(GO)" CGO_ENABLED=0 $(GO) run -trimpath ./internal/demo
 
 .PHONY: mutants
 mutants: have-go ## every planted bug must be found; RUN=regexp chooses, RECORD=1 keeps what was found

@@ -62,3 +62,32 @@ func TestALeakMakesTheDemoFail(t *testing.T) {
 		t.Errorf("the demo fails for another reason: %v\n%s", err, out)
 	}
 }
+
+// What go run compiles for the demo itself serves for the binaries too only if
+// nothing about the flags differs.
+func TestTheDemoAndItsBinariesAreCompiledAlike(t *testing.T) {
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rule, _ := strings.Cut(string(makefile), "\ndemo: ")
+	rule, _, _ = strings.Cut(rule, "\n\n")
+	dir := t.TempDir()
+	fake := filepath.Join(dir, "mygo")
+	if err := os.WriteFile(fake, []byte("#!/bin/sh\necho CGO_ENABLED=$CGO_ENABLED $*\nexit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GO", fake)
+	err = (&demo{out: &bytes.Buffer{}}).run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "mygo build: ") {
+		t.Fatalf("%v, want the failure of the go command that make uses", err)
+	}
+	for _, flag := range []string{"CGO_ENABLED=0", "-trimpath"} {
+		if !strings.Contains(err.Error(), flag) || !strings.Contains(rule, flag) {
+			t.Errorf("%s is not in both of %q and %q", flag, rule, err)
+		}
+	}
+	if !strings.Contains(rule, `GO="$(GO)"`) {
+		t.Errorf("%q does not pass on the go command", rule)
+	}
+}

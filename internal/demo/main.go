@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -62,17 +63,18 @@ func (d *demo) run(ctx context.Context) error {
 	return d.mesh(ctx)
 }
 
-// build makes both binaries.
+// build makes both binaries, by the flags that the Makefile runs this program
+// with: otherwise the library of Go would be compiled twice.
 func (d *demo) build(ctx context.Context) error {
 	d.title("Building maculanode and simrun")
 	args := []string{"build", "-trimpath", "-o", d.dir + string(filepath.Separator)}
 	if d.overlay != "" {
 		args = append(args, "-overlay", d.overlay)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/maculanode", "./cmd/simrun")...)
+	cmd := exec.CommandContext(ctx, cmp.Or(os.Getenv("GO"), "go"), append(args, "./cmd/maculanode", "./cmd/simrun")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
+		return fmt.Errorf("%s build: %w\n%s", filepath.Base(cmd.Path), err, out)
 	}
 	return nil
 }
