@@ -39,7 +39,7 @@ check: have-go ## format, go vet, simvet, layers and sizes, go.mod; print the ex
 	@echo "== layers, sizes, words, files, comments, documents"
 	@$(GO) test $(TEST_FLAGS) ./internal/repo
 	@echo "== go mod tidy"
-	@$(GO) mod tidy -diff
+	@$(GO) mod tidy -diff || { echo "go.mod or go.sum is not tidy: run $(GO) mod tidy" >&2; exit 1; }
 	@echo "== exceptions"
 	@bin/simvet -list-allows ./...
 
