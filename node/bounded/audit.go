@@ -70,7 +70,7 @@ func (l *LRU[K, V]) Recount() error {
 	if err := l.seats.Recount(); err != nil {
 		return err
 	}
-	inUse := 0
+	inUse, marked := 0, 0
 	for k, s := range l.seats.All() {
 		switch {
 		case s.k != k || s.ref != l.seats.index[k].ref:
@@ -80,20 +80,41 @@ func (l *LRU[K, V]) Recount() error {
 		case s.uses > 0:
 			inUse++
 		}
-	}
-	idle := 0
-	var prev *seat[K, V]
-	for s := l.first; s != nil; prev, s = s, s.next {
-		idle++
-		if s.prev != prev || s.uses != 0 || l.seats.index[s.k] == nil || l.seats.index[s.k].v != s {
-			return l.seats.wrong("the order of the idle entries is broken")
+		if s.marked {
+			marked++
 		}
 	}
+	idle := 0
+	for i := range l.idle {
+		n, err := l.recountIdle(&l.idle[i])
+		if err != nil {
+			return err
+		}
+		idle += n
+	}
 	switch {
-	case prev != l.last:
-		return l.seats.wrong("the idle entries end elsewhere")
 	case inUse != l.inUse || inUse+idle != l.Len():
 		return l.seats.wrong("%d entries, %d of them idle, %d in use, counted as %d", l.Len(), idle, inUse, l.inUse)
+	case marked != l.marked:
+		return l.seats.wrong("%d entries are marked, counted as %d", marked, l.marked)
 	}
 	return nil
+}
+
+// recountIdle counts the idle entries of one order.
+func (l *LRU[K, V]) recountIdle(o *order[K, V]) (idle int, err error) {
+	var prev *seat[K, V]
+	for s := o.first; s != nil; prev, s = s, s.next {
+		idle++
+		switch {
+		case s.prev != prev || s.uses != 0 || l.orderOf(s) != o || l.seats.index[s.k] == nil || l.seats.index[s.k].v != s:
+			return 0, l.seats.wrong("the order of the idle entries is broken")
+		case s.rest > l.rests || prev != nil && prev.rest >= s.rest:
+			return 0, l.seats.wrong("an entry stands behind one that became idle later")
+		}
+	}
+	if prev != o.last {
+		return 0, l.seats.wrong("the idle entries end elsewhere")
+	}
+	return idle, nil
 }

@@ -10,20 +10,28 @@ import (
 
 // LRU is a table of at most Cap entries that are in use or idle. It evicts
 // nothing by itself: Oldest names the idle entry that was used least recently,
-// and the owner decides. All operations take constant time.
+// and the owner decides. Some of the entries may be marked, so that the owner
+// can have a limit of its own for those: they are counted, and OldestMarked
+// names the one of them. All operations take constant time.
 type LRU[K comparable, V any] struct {
-	seats Map[K, *seat[K, V]]
-	first *seat[K, V] // the idle ones, the least recently used first
-	last  *seat[K, V]
-	inUse int
+	seats  Map[K, *seat[K, V]]
+	idle   [2]order[K, V] // those without a mark, and those with one
+	rests  uint64         // how often an entry has become idle
+	inUse  int
+	marked int
 }
+
+// order is idle entries, the least recently used first.
+type order[K comparable, V any] struct{ first, last *seat[K, V] }
 
 type seat[K comparable, V any] struct {
 	k          K
 	v          V
 	ref        Ref
 	uses       int
+	marked     bool
 	since      mono.Time // when it became idle
+	rest       uint64    // which of all rests that was: instants may be alike
 	prev, next *seat[K, V]
 }
 
@@ -46,19 +54,30 @@ func (l *LRU[K, V]) SetCap(limit int) { l.seats.SetCap(limit) }
 // InUse is how many entries are in use.
 func (l *LRU[K, V]) InUse() int { return l.inUse }
 
+// Marked is how many entries are marked.
+func (l *LRU[K, V]) Marked() int { return l.marked }
+
 // Add makes v the entry of k, idle since now. Errors: Overload when the table
 // is full, Invalid when k has an entry.
-func (l *LRU[K, V]) Add(k K, v V, now mono.Time) (Ref, error) {
+func (l *LRU[K, V]) Add(k K, v V, now mono.Time) (Ref, error) { return l.add(k, v, false, now) }
+
+// AddMarked is Add of an entry that is marked for as long as it is there.
+func (l *LRU[K, V]) AddMarked(k K, v V, now mono.Time) (Ref, error) { return l.add(k, v, true, now) }
+
+func (l *LRU[K, V]) add(k K, v V, marked bool, now mono.Time) (Ref, error) {
 	if l.seats.index[k] != nil {
 		return 0, fault.New("bounded.Add", fault.Invalid, "table %q has an entry of this key", l.seats.name)
 	}
-	s := &seat[K, V]{k: k, v: v, since: now}
+	s := &seat[K, V]{k: k, v: v, marked: marked}
 	ref, err := l.seats.Put(k, s, 0)
 	if err != nil {
 		return 0, err
 	}
 	s.ref = ref
-	l.rest(s)
+	if marked {
+		l.marked++
+	}
+	l.rest(s, now)
 	return ref, nil
 }
 
@@ -100,15 +119,27 @@ func (l *LRU[K, V]) Done(k K, ref Ref, now mono.Time) {
 	s.uses--
 	if s.uses == 0 {
 		l.inUse--
-		s.since = now
-		l.rest(s)
+		l.rest(s, now)
 	}
 }
 
 // Oldest returns the idle entry that was used least recently and since when it
 // is idle; ok is false when none is idle.
 func (l *LRU[K, V]) Oldest() (k K, v V, since mono.Time, ok bool) {
-	s := l.first
+	plain, marked := l.idle[0].first, l.idle[1].first
+	if plain == nil || marked != nil && marked.rest < plain.rest {
+		return marked.entry()
+	}
+	return plain.entry()
+}
+
+// OldestMarked is Oldest among the marked ones.
+func (l *LRU[K, V]) OldestMarked() (k K, v V, since mono.Time, ok bool) {
+	return l.idle[1].first.entry()
+}
+
+// entry is what the owner sees of a seat; of none it is not ok.
+func (s *seat[K, V]) entry() (k K, v V, since mono.Time, ok bool) {
 	if s == nil {
 		return k, v, 0, false
 	}
@@ -120,6 +151,9 @@ func (l *LRU[K, V]) Remove(k K, ref Ref) (v V, ok bool) {
 	s, ok := l.seats.Delete(k, ref)
 	if !ok {
 		return v, false
+	}
+	if s.marked {
+		l.marked--
 	}
 	if s.uses == 0 {
 		l.wake(s)
@@ -149,26 +183,38 @@ func (l *LRU[K, V]) find(k K, ref Ref) *seat[K, V] {
 	return s
 }
 
-// rest puts s at the end of the idle ones.
-func (l *LRU[K, V]) rest(s *seat[K, V]) {
-	s.prev, s.next = l.last, nil
-	if l.last == nil {
-		l.first = s
-	} else {
-		l.last.next = s
+// orderOf is the order in which s stands when it is idle.
+func (l *LRU[K, V]) orderOf(s *seat[K, V]) *order[K, V] {
+	if s.marked {
+		return &l.idle[1]
 	}
-	l.last = s
+	return &l.idle[0]
+}
+
+// rest puts s at the end of the idle ones.
+func (l *LRU[K, V]) rest(s *seat[K, V], now mono.Time) {
+	o := l.orderOf(s)
+	l.rests++
+	s.since, s.rest = now, l.rests
+	s.prev, s.next = o.last, nil
+	if o.last == nil {
+		o.first = s
+	} else {
+		o.last.next = s
+	}
+	o.last = s
 }
 
 // wake takes s out of the idle ones.
 func (l *LRU[K, V]) wake(s *seat[K, V]) {
+	o := l.orderOf(s)
 	if s.prev == nil {
-		l.first = s.next
+		o.first = s.next
 	} else {
 		s.prev.next = s.next
 	}
 	if s.next == nil {
-		l.last = s.prev
+		o.last = s.prev
 	} else {
 		s.next.prev = s.prev
 	}

@@ -14,10 +14,11 @@ import (
 
 // lruEntry is an entry of the plain model of an LRU.
 type lruEntry struct {
-	k, v  int
-	ref   bounded.Ref
-	uses  int
-	since mono.Time
+	k, v   int
+	ref    bounded.Ref
+	uses   int
+	marked bool
+	since  mono.Time
 }
 
 type lruMachine struct {
@@ -52,7 +53,11 @@ func (x *lruMachine) Add(t *rapid.T) {
 	k := drawKey(t)
 	x.now++
 	x.next++
-	ref, err := x.l.Add(k, x.next, x.now)
+	add, marked := x.l.Add, rapid.Bool().Draw(t, "marked")
+	if marked {
+		add = x.l.AddMarked
+	}
+	ref, err := add(k, x.next, x.now)
 	switch {
 	case x.find(k) != nil:
 		if !errors.Is(err, fault.Invalid) {
@@ -65,7 +70,7 @@ func (x *lruMachine) Add(t *rapid.T) {
 	case err != nil:
 		t.Fatalf("Add with room: %v", err)
 	default:
-		e := &lruEntry{k: k, v: x.next, ref: ref, since: x.now}
+		e := &lruEntry{k: k, v: x.next, ref: ref, marked: marked, since: x.now}
 		x.all, x.idle = append(x.all, e), append(x.idle, e)
 	}
 }
@@ -135,18 +140,27 @@ func (x *lruMachine) Remove(t *rapid.T) {
 }
 
 func (x *lruMachine) Evict(t *rapid.T) {
-	k, v, since, ok := x.l.Oldest()
-	if ok != (len(x.idle) > 0) {
-		t.Fatalf("Oldest: %v with %d idle", ok, len(x.idle))
+	x.evict(t, x.l.Oldest, x.idle)
+}
+
+func (x *lruMachine) EvictMarked(t *rapid.T) {
+	x.evict(t, x.l.OldestMarked, slices.DeleteFunc(slices.Clone(x.idle), func(e *lruEntry) bool { return !e.marked }))
+}
+
+// evict removes the oldest of some idle ones.
+func (x *lruMachine) evict(t *rapid.T, oldest func() (int, int, mono.Time, bool), idle []*lruEntry) {
+	k, v, since, ok := oldest()
+	if ok != (len(idle) > 0) {
+		t.Fatalf("the oldest: %v with %d idle", ok, len(idle))
 	}
 	if !ok {
 		return
 	}
-	if e := x.idle[0]; k != e.k || v != e.v || since != e.since {
-		t.Fatalf("Oldest: %d, %d, %d, want %+v", k, v, since, *e)
+	if e := idle[0]; k != e.k || v != e.v || since != e.since {
+		t.Fatalf("the oldest: %d, %d, %d, want %+v", k, v, since, *e)
 	}
-	x.l.Remove(k, x.idle[0].ref)
-	x.remove(x.idle[0])
+	x.l.Remove(k, idle[0].ref)
+	x.remove(idle[0])
 }
 
 func (x *lruMachine) RemoveAll(t *rapid.T) {
@@ -175,6 +189,15 @@ func (x *lruMachine) Check(t *rapid.T) {
 	if x.l.Len() != len(x.all) || x.l.InUse() != len(x.all)-len(x.idle) || x.l.Cap() != x.cap {
 		t.Fatalf("Len %d, InUse %d, Cap %d, want %d, %d, %d", x.l.Len(), x.l.InUse(), x.l.Cap(), len(x.all), len(x.all)-len(x.idle), x.cap)
 	}
+	marked := 0
+	for _, e := range x.all {
+		if e.marked {
+			marked++
+		}
+	}
+	if x.l.Marked() != marked {
+		t.Fatalf("%d are marked, want %d", x.l.Marked(), marked)
+	}
 	var got, want []int
 	for k, v := range x.l.All() {
 		got = append(got, k, v)
@@ -193,7 +216,7 @@ func TestAnLRUIsWhatTwoSlicesWouldBe(t *testing.T) {
 		x.l = bounded.NewLRU[int, int]("model", x.cap)
 		t.Repeat(map[string]func(*rapid.T){
 			"": x.Check, "add": x.Add, "get": x.Get, "use": x.Use, "done": x.Done, "late": x.Late,
-			"remove": x.Remove, "evict": x.Evict, "remove all": x.RemoveAll, "set cap": x.SetCap,
+			"remove": x.Remove, "evict": x.Evict, "evict marked": x.EvictMarked, "remove all": x.RemoveAll, "set cap": x.SetCap,
 		})
 	})
 }
