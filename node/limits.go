@@ -17,6 +17,7 @@ type NameTTL = registry.NameTTL
 // which value of Config it begins with.
 type Limits struct {
 	Peers    int // connections to peers; Pool.Cap
+	Inbound  int // of those, the ones that peers have dialled, 0 is no limit of their own; Pool.MaxInbound
 	Clients  int // attached clients; Clients.Limit
 	Services int // entries of the registry; Registry.Entries
 	Handlers int // running; Server.MaxHandlers
@@ -35,7 +36,7 @@ type Limits struct {
 // limits are those that a configuration with its defaults begins with.
 func (c Config) limits() Limits {
 	return Limits{
-		Peers: c.Pool.Cap, Clients: c.Clients.Limit, Services: c.Registry.Entries, Handlers: c.Server.MaxHandlers,
+		Peers: c.Pool.Cap, Inbound: c.Pool.MaxInbound, Clients: c.Clients.Limit, Services: c.Registry.Entries, Handlers: c.Server.MaxHandlers,
 		TTL: c.Registry.TTL, MinTTL: c.Registry.MinTTL, MaxTTL: c.Registry.MaxTTL, TTLs: slices.Clone(c.Registry.TTLs),
 		CleanupInterval: c.CleanupInterval, IdleAfter: c.IdleAfter, DrainTimeout: c.DrainTimeout, CallTimeout: c.Caller.Timeout,
 	}
@@ -56,6 +57,9 @@ func (l Limits) Check() error {
 			return fault.New("node.SetLimits", fault.Invalid, "%s is %d, at least 1", c.name, c.n)
 		}
 	}
+	if err := l.checkInbound("node.SetLimits"); err != nil {
+		return err
+	}
 	for _, c := range []struct {
 		name string
 		d    time.Duration
@@ -65,6 +69,14 @@ func (l Limits) Check() error {
 		}
 	}
 	return l.entries().Check()
+}
+
+// checkInbound says when the quota of inbound connections cannot be.
+func (l Limits) checkInbound(op string) error {
+	if l.Inbound < 0 || l.Inbound > l.Peers {
+		return fault.New(op, fault.Invalid, "Inbound is %d, at most Peers, %d, or 0 for no limit of its own", l.Inbound, l.Peers)
+	}
+	return nil
 }
 
 // Limits returns the limits as configured, by New or SetLimits.
@@ -95,7 +107,8 @@ func (n *Node) acting() Limits {
 // change that is under way, and not for what it sheds.
 //
 // What is over a lower limit goes in the same step. Of peers the idle ones go
-// first, the least recently used of them first; of clients those without calls
+// first, the least recently used of them first, and over a lower Inbound none
+// that this node has dialled; of clients those without calls
 // in flight, and then the youngest; of services what other nodes provide, the
 // earliest to expire first. Those in use are told to go elsewhere and keep their
 // connections until their calls have finished, at most for DrainTimeout.
@@ -124,8 +137,8 @@ func (n *Node) SetLimits(l Limits) error {
 			n.withdrawIfLast(e.Name)
 		}
 	}
-	n.roomForTold(l.Peers, n.pool.Stats().Open-l.Peers)
-	peers := n.pool.SetCap(l.Peers, l.DrainTimeout)
+	n.roomForTold(l.Peers, n.goesOver(l))
+	peers := n.pool.SetLimits(l.Peers, l.Inbound, l.DrainTimeout)
 	shed := n.shedClients(l.Clients, l.DrainTimeout)
 	n.server.SetLimit(l.Handlers)
 	n.caller.SetTimeout(l.CallTimeout)
@@ -139,7 +152,7 @@ func (n *Node) SetLimits(l Limits) error {
 	if len(gone)+peers+shed > 0 {
 		n.mark("shed over a lower limit")
 	}
-	n.log.Info("limits changed", "peers", l.Peers, "clients", l.Clients, "services", l.Services, "handlers", l.Handlers,
+	n.log.Info("limits changed", "peers", l.Peers, "inbound", l.Inbound, "clients", l.Clients, "services", l.Services, "handlers", l.Handlers,
 		"shed_peers", peers, "shed_clients", shed, "shed_services", len(gone))
 	return nil
 }
@@ -201,6 +214,16 @@ func (n *Node) leastBusy() []*session {
 		out[i] = p.s
 	}
 	return out
+}
+
+// goesOver is how many connections to peers limits would shed.
+func (n *Node) goesOver(l Limits) int {
+	st := n.pool.Stats()
+	goes := st.Open - l.Peers
+	if l.Inbound > 0 {
+		goes = max(goes, st.Inbound-l.Inbound)
+	}
+	return goes
 }
 
 // roomForTold lets so many peers be told of services, and those besides that are

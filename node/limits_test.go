@@ -24,7 +24,7 @@ func TestLimitsAndListsThatCannotBeChangeNothing(t *testing.T) {
 		was := m.node.Limits()
 		m.place.Do("limits", func() {
 			for field, change := range map[string]func(*node.Limits){
-				"Peers": func(l *node.Limits) { l.Peers = 0 }, "Clients": func(l *node.Limits) { l.Clients = -1 },
+				"Peers": func(l *node.Limits) { l.Peers = 0 }, "Inbound": func(l *node.Limits) { l.Inbound = l.Peers + 1 }, "Clients": func(l *node.Limits) { l.Clients = -1 },
 				"Services": func(l *node.Limits) { l.Services = 0 }, "Handlers": func(l *node.Limits) { l.Handlers = 0 },
 				"TTL": func(l *node.Limits) { l.TTL = 2 * l.MaxTTL }, "TTLs": func(l *node.Limits) { l.TTLs = []node.NameTTL{{Pattern: "no name", TTL: l.TTL}} },
 				"CleanupInterval": func(l *node.Limits) { l.CleanupInterval = 0 }, "IdleAfter": func(l *node.Limits) { l.IdleAfter = -1 },
@@ -130,6 +130,7 @@ func TestEverythingMayChangeWhileARealNodeWorks(t *testing.T) {
 		for i := range 50 {
 			l := limits
 			l.Peers, l.Clients, l.CallTimeout = 1+i%3, 1+i%5, time.Duration(1+i%3)*time.Second
+			l.Inbound = i % (1 + l.Peers)
 			if err := n.SetLimits(l); err != nil {
 				t.Error(err)
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/maculamesh/macula/node/clients"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident"
+	"github.com/maculamesh/macula/node/pool"
 	"github.com/maculamesh/macula/node/registry"
 	"github.com/maculamesh/macula/rt"
 	"github.com/maculamesh/macula/sim/scenario"
@@ -403,6 +404,7 @@ func TestTheWrongConfigurationIsNamed(t *testing.T) {
 			"no realm":       {},
 			"itself":         {Realm: testRealm, Bootstrap: []node.Peer{peerAt(s, "n")}},
 			"no address":     {Realm: testRealm, Bootstrap: []node.Peer{{ID: idOf(s, "x")}}},
+			"quota":          {Realm: testRealm, Pool: pool.Config{Cap: 2, MaxInbound: 3}},
 			"the same twice": {Realm: testRealm, Bootstrap: []node.Peer{peerAt(s, "x"), peerAt(s, "x")}},
 		} {
 			if _, err := node.New(cfg, node.Deps{Runtime: s.Place("n").Runtime(), ID: self}); fault.KindOf(err) != fault.Invalid {

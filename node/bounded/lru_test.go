@@ -49,9 +49,16 @@ func without(s []*lruEntry, e *lruEntry) []*lruEntry {
 	return slices.DeleteFunc(s, func(x *lruEntry) bool { return x == e })
 }
 
+// tick lets time pass, or not: many things happen in one instant.
+func (x *lruMachine) tick(t *rapid.T) {
+	if rapid.Bool().Draw(t, "later") {
+		x.now++
+	}
+}
+
 func (x *lruMachine) Add(t *rapid.T) {
 	k := drawKey(t)
-	x.now++
+	x.tick(t)
 	x.next++
 	add, marked := x.l.Add, rapid.Bool().Draw(t, "marked")
 	if marked {
@@ -101,7 +108,7 @@ func (x *lruMachine) Done(t *rapid.T) {
 	if e.uses == 0 {
 		t.Skip("not in use")
 	}
-	x.now++
+	x.tick(t)
 	x.l.Done(e.k, e.ref, x.now)
 	e.uses--
 	if e.uses == 0 {

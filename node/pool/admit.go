@@ -11,13 +11,14 @@ import (
 
 // newcomer is a connection that waits for room.
 type newcomer[C Conn] struct {
-	conn C
-	dial *dial[C] // whose callers get it, or nil
-	dead *Slot[C] // an older connection to the same peer that gave no sign of life, or nil
-	wake rt.Parker
-	slot *Slot[C]
-	err  error
-	done bool
+	conn  C
+	dial  *dial[C] // whose callers get it, or nil
+	dead  *Slot[C] // an older connection to the same peer that gave no sign of life, or nil
+	place uint64   // in the queue
+	wake  rt.Parker
+	slot  *Slot[C]
+	err   error
+	done  bool
 }
 
 func (n *newcomer[C]) finish(s *Slot[C], err error) {
@@ -53,8 +54,8 @@ func (p *Pool[C]) admit(ctx context.Context, c C, d *dial[C]) (*Slot[C], error) 
 			dead = rival
 			continue
 		}
-		if err := n.wake.Park(ctx); err != nil && p.leave(n) {
-			return nil, &fault.Error{Op: "pool.Admit", Kind: fault.Overload, Detail: "every connection is in use", RetryAfter: p.cfg.RetryAfter, Err: err}
+		if err := n.wake.Park(ctx); err != nil {
+			p.leave(n, err)
 		}
 		return n.slot, n.err
 	}
@@ -73,13 +74,37 @@ func (p *Pool[C]) enter(c C, d *dial[C], dead *Slot[C]) (n *newcomer[C], rival *
 	if s := p.stays(n); s != nil {
 		return nil, s, nil, nil
 	}
-	if len(p.waiting) >= p.cfg.Waiting {
-		p.counts.Refused++
-		return nil, nil, nil, &fault.Error{Op: "pool.Admit", Kind: fault.Overload, Detail: "too many newcomers wait for room", RetryAfter: p.cfg.RetryAfter}
+	p.waiting.push(n)
+	out = p.serveWaiting()
+	if p.waiting.len() > p.cfg.Waiting {
+		// There must be a place to wait in for what we dial: the last of those gives
+		// way who wait for their quota.
+		if last := p.waiting.lastAccepted(); c.Dialled() && p.full() && last != nil {
+			p.turnAway(last, nil)
+		} else {
+			p.waiting.remove(n)
+			p.counts.Refused++
+			return nil, nil, out, p.noRoom("too many newcomers wait for room", nil)
+		}
 	}
-	p.waiting = append(p.waiting, n)
-	p.mostWaiting = max(p.mostWaiting, len(p.waiting))
-	return n, nil, p.serveWaiting(), nil
+	p.mostWaiting = max(p.mostWaiting, p.waiting.len())
+	return n, nil, out, nil
+}
+
+// turnAway takes n out of the queue, with the refusal that there is no room.
+// Called with the lock held.
+func (p *Pool[C]) turnAway(n *newcomer[C], err error) {
+	p.waiting.remove(n)
+	p.counts.Refused++
+	why := "every connection is in use"
+	if p.waitsForQuota(n) {
+		why = "every connection is in use of those that peers may have dialled"
+	}
+	n.finish(nil, p.noRoom(why, err))
+}
+
+func (p *Pool[C]) noRoom(why string, err error) error {
+	return &fault.Error{Op: "pool.Admit", Kind: fault.Overload, Detail: why, RetryAfter: p.cfg.RetryAfter, Err: err}
 }
 
 // stays returns the older connection to the newcomer's peer if the newcomer
@@ -122,64 +147,66 @@ func (p *Pool[C]) contest(ctx context.Context, rival *Slot[C]) error {
 	return nil
 }
 
-// leave takes n out of the queue; false when it was served already. There may
-// be room for those behind it.
-func (p *Pool[C]) leave(n *newcomer[C]) bool {
+// leave takes n out of the queue, if it was not served already. There may be
+// room for those behind it.
+func (p *Pool[C]) leave(n *newcomer[C], err error) {
 	p.mu.Lock()
 	if n.done {
 		p.mu.Unlock()
-		return false
+		return
 	}
-	for i, other := range p.waiting {
-		if other == n {
-			p.waiting = append(p.waiting[:i], p.waiting[i+1:]...)
-			break
-		}
-	}
-	p.counts.Refused++
+	p.turnAway(n, err)
 	out := p.serveWaiting()
 	p.mu.Unlock()
 	p.evict(out)
-	return true
 }
 
-// serveWaiting admits newcomers from the head of the queue for as long as
-// there is room, and returns the connections that they replace. Called with
-// the lock held; the caller evicts them after unlocking.
+// serveWaiting admits newcomers in their order for as long as there is room,
+// and returns the connections that they replace. Called with the lock held; the
+// caller evicts them after unlocking.
 func (p *Pool[C]) serveWaiting() (out []*Slot[C]) {
-	for len(p.waiting) > 0 {
-		n := p.waiting[0]
-		if p.stays(n) != nil {
-			p.waiting = p.waiting[1:] // another one came in while it waited
-			n.finish(nil, fault.New("pool.Admit", ErrDuplicate, "another connection to this peer was admitted"))
-			continue
+	for {
+		n := p.waiting.first()
+		served := n != nil && p.serve(n, &out)
+		if !served && n != nil && p.waitsForQuota(n) {
+			n = p.waiting.firstDialled()
+			served = n != nil && p.serve(n, &out)
 		}
-		victim, ok := p.room(n.conn)
-		if !ok {
-			break
+		if !served {
+			return out
 		}
-		p.waiting = p.waiting[1:]
-		if victim != nil {
-			why, count := fault.Overload, &p.counts.Evicted
-			if victim.peer == n.conn.Peer() {
-				why, count = fault.Superseded, &p.counts.Superseded
-			}
-			p.takeOut(victim, why)
-			victim.dead, victim.reason = victim == n.dead, reasonRoom
-			if why == fault.Superseded {
-				victim.reason = reasonSuperseded
-			}
-			*count++
-			out = append(out, victim)
-		}
-		s := p.add(n)
-		s.turns = p.turns(victim, s)
-		n.finish(s, nil)
 	}
-	if len(p.waiting) == 0 {
-		p.waiting = nil // its array would keep growing at one end
+}
+
+// serve ends the wait of a newcomer, if there is room for it or it is not
+// needed any more. Called with the lock held.
+func (p *Pool[C]) serve(n *newcomer[C], out *[]*Slot[C]) bool {
+	if p.stays(n) != nil {
+		p.waiting.remove(n) // another one came in while it waited
+		n.finish(nil, fault.New("pool.Admit", ErrDuplicate, "another connection to this peer was admitted"))
+		return true
 	}
-	return out
+	older, idle, ok := p.room(n.conn)
+	if !ok {
+		return false
+	}
+	p.waiting.remove(n)
+	if older != nil {
+		p.takeOut(older, fault.Superseded)
+		older.dead, older.reason = older == n.dead, reasonSuperseded
+		p.counts.Superseded++
+		*out = append(*out, older)
+	}
+	if idle != nil {
+		p.takeOut(idle, fault.Overload)
+		idle.reason = reasonRoom
+		p.counts.Evicted++
+		*out = append(*out, idle)
+	}
+	s := p.add(n)
+	s.turns = p.turns(older, s)
+	n.finish(s, nil)
+	return true
 }
 
 // turns are those of the peer, with the one that replaces old by s if it is
@@ -198,32 +225,63 @@ func (p *Pool[C]) turns(old, s *Slot[C]) *backoff.Rate {
 	return turns
 }
 
-// room says whether c can be admitted now, and whom it replaces.
-func (p *Pool[C]) room(c C) (victim *Slot[C], ok bool) {
-	if s, _, found := p.lru.Get(c.Peer()); found {
-		return s, p.mayClose() // the older connection of the same peer
+// room says whether c can be admitted now, and whom it replaces: the older
+// connection of the same peer, and an idle one that makes room. Of a connection
+// that a peer has dialled over the quota that is another such one, and never
+// what we have dialled.
+func (p *Pool[C]) room(c C) (older, idle *Slot[C], ok bool) {
+	older, _, _ = p.lru.Get(c.Peer())
+	closing := 0
+	if older != nil {
+		closing++
 	}
-	if p.lru.Len() < p.lru.Cap() {
-		return nil, true
+	switch {
+	case !c.Dialled() && p.full() && (older == nil || older.Conn.Dialled()):
+		_, idle, _, ok = p.lru.OldestMarked()
+	case older == nil && p.lru.Len() >= p.lru.Cap():
+		_, idle, _, ok = p.lru.Oldest()
+	default:
+		return older, nil, older == nil || p.mayClose(1)
 	}
-	_, s, _, idle := p.lru.Oldest()
-	if !idle || !p.mayClose() {
-		return nil, false
+	if !ok || !p.mayClose(closing+1) {
+		return nil, nil, false
 	}
-	return s, true
+	return older, idle, true
+}
+
+// full reports whether there are as many connections as may be that peers have
+// dialled, when those have a limit of their own. Called with the lock held.
+func (p *Pool[C]) full() bool { return p.inbound > 0 && p.lru.Marked() >= p.inbound }
+
+// waitsForQuota reports whether a newcomer waits for others that peers have
+// dialled, and so for nobody whom we have. Called with the lock held.
+func (p *Pool[C]) waitsForQuota(n *newcomer[C]) bool { return !n.conn.Dialled() && p.full() }
+
+// inboundLimit is how many connections there may be that peers have dialled.
+// Called with the lock held.
+func (p *Pool[C]) inboundLimit() int {
+	if p.inbound > 0 {
+		return min(p.inbound, p.lru.Cap())
+	}
+	return p.lru.Cap()
 }
 
 // add puts the newcomer into the table; the callers of its dial, or whoever
 // admits it, have it in use from this very step.
 func (p *Pool[C]) add(n *newcomer[C]) *Slot[C] {
 	s := &Slot[C]{Conn: n.conn, pool: p, peer: n.conn.Peer()}
-	ref, err := p.lru.Add(s.peer, s, p.r.Now())
+	add := p.lru.AddMarked
+	if n.conn.Dialled() {
+		add = p.lru.Add
+	}
+	ref, err := add(s.peer, s, p.r.Now())
 	if err != nil {
 		panic("macula bug: pool.add: " + err.Error())
 	}
 	s.ref = ref
 	p.counts.Admitted++
 	p.counts.Peak = max(p.counts.Peak, p.lru.Len())
+	p.mostInbound = max(p.mostInbound, p.lru.Marked())
 	if n.dial != nil {
 		p.settle(n.dial, s, nil)
 	} else {
@@ -235,10 +293,15 @@ func (p *Pool[C]) add(n *newcomer[C]) *Slot[C] {
 // prefer reports whether the newcomer replaces the older connection to the
 // same run of the same peer. Of two connections dialled from one side the
 // later one stays. Of two dialled from both sides at once, the one stays that
-// the smaller id dialled: both ends decide alike.
+// the smaller id dialled: both ends decide alike. One that is over the quota
+// takes the place of none that we have dialled: the peer has admitted that one,
+// and uses it when it hears of the refusal.
 func (p *Pool[C]) prefer(newer, older C) bool {
 	if newer.Dialled() == older.Dialled() {
 		return true
+	}
+	if older.Dialled() && p.full() {
+		return false
 	}
 	peer := newer.Peer()
 	selfSmaller := compareIDs(p.cfg.Self, peer) < 0

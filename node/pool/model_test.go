@@ -56,7 +56,7 @@ type model struct {
 	ops     []*op
 	dialing []dialling
 	reaping bool
-	capping bool // the cap is being changed
+	capping bool // the limits are being changed
 	closed  bool
 	cancels []context.CancelFunc // of newcomers
 }
@@ -117,30 +117,63 @@ func (m *model) evicted(c *conn) {
 	if c.why != fault.Overload {
 		return
 	}
+	inbound := m.inbound()
 	if m.capping {
-		c.shed = true
-		if m.p.lru.Len() > m.cfg.Cap {
-			m.w.Fail(errors.New("somebody is told to go while the cap does not hold yet"))
-		}
-		if m.p.lru.Len() < m.cfg.Cap {
-			m.w.Fail(fmt.Errorf("more is shed than is over: %d of %d are left", m.p.lru.Len(), m.cfg.Cap))
-		}
-		if (c.holds > 0 || m.pending(c) > 0) && m.p.lru.InUse() < m.p.lru.Len() {
-			m.w.Fail(errors.New("a connection in use is shed and an idle one stays"))
-		}
+		m.shedInOrder(c, inbound)
 		return
 	}
 	if c.holds > 0 || m.pending(c) > 0 {
 		m.w.Fail(errors.New("a connection in use is evicted"))
 	}
+	// Over the quota a newcomer may take the place of what another peer has
+	// dialled, however long the others are idle.
+	within := !c.dialled && inbound == m.quota() && !m.reaping
 	for peer, s := range m.p.lru.All() {
-		if at := s.Conn.idleAt; at != 0 && (c.idleAt == 0 || at < c.idleAt) {
+		if at := s.Conn.idleAt; at != 0 && (c.idleAt == 0 || at < c.idleAt) && !(within && s.Conn.dialled) {
 			m.w.Fail(fmt.Errorf("evicted is not the one that is idle for longest: peer %v is", peer[0]))
 		}
 	}
-	if !m.reaping && m.p.lru.Len() != m.cfg.Cap {
+	if !m.reaping && m.p.lru.Len() != m.cfg.Cap && !within {
 		m.w.Fail(fmt.Errorf("evicted with nobody in its place: %d of %d are left", m.p.lru.Len(), m.cfg.Cap))
 	}
+}
+
+// shedInOrder is called when c has to go because of a lower limit.
+func (m *model) shedInOrder(c *conn, inbound int) {
+	c.shed = true
+	if m.p.lru.Len() > m.cfg.Cap || inbound > m.quota() {
+		m.w.Fail(errors.New("somebody is told to go while the limits do not hold yet"))
+	}
+	within := !c.dialled && inbound == m.quota()
+	if m.p.lru.Len() < m.cfg.Cap && !within {
+		m.w.Fail(fmt.Errorf("more is shed than is over: %d of %d are left, %d of them inbound", m.p.lru.Len(), m.cfg.Cap, inbound))
+	}
+	if c.holds == 0 && m.pending(c) == 0 {
+		return
+	}
+	for _, s := range m.p.lru.All() {
+		if s.Conn.idleAt != 0 && !(within && s.Conn.dialled) {
+			m.w.Fail(errors.New("a connection in use is shed and an idle one stays"))
+		}
+	}
+}
+
+// inbound is how many admitted connections their peers have dialled.
+func (m *model) inbound() (n int) {
+	for _, s := range m.p.lru.All() {
+		if !s.Conn.dialled {
+			n++
+		}
+	}
+	return n
+}
+
+// quota is how many there may be of them.
+func (m *model) quota() int {
+	if m.cfg.MaxInbound == 0 {
+		return m.cfg.Cap
+	}
+	return m.cfg.MaxInbound
 }
 
 // check is what must hold after every event.
@@ -169,12 +202,30 @@ func (m *model) check() error {
 			}
 		}
 	}
-	if len(m.p.waiting) > 0 {
-		if _, ok := m.p.room(m.p.waiting[0].conn); ok {
+	if n := m.inbound(); n > m.quota() {
+		return fmt.Errorf("%d inbound connections, the quota is %d", n, m.quota())
+	}
+	for _, n := range m.next() {
+		if _, _, ok := m.p.room(n.conn); ok {
 			return errors.New("a newcomer waits while there is room")
 		}
 	}
 	return nil
+}
+
+// next is whose turn it is among those who wait: who came first, and if that one
+// waits for its quota, the first of those who do not.
+func (m *model) next() []*newcomer[*conn] {
+	q := &m.p.waiting
+	switch {
+	case q.len() == 0:
+		return nil
+	case len(q.accepted) == 0 || len(q.dialled) > 0 && q.dialled[0].place < q.accepted[0].place:
+		return q.dialled[:1]
+	case m.cfg.MaxInbound > 0 && m.inbound() == m.cfg.MaxInbound && len(q.dialled) > 0:
+		return []*newcomer[*conn]{q.accepted[0], q.dialled[0]}
+	}
+	return q.accepted[:1]
 }
 
 func (m *model) checkConns() error {
@@ -357,7 +408,8 @@ func (m *model) step(t *rapid.T) {
 	case "cap":
 		m.cfg.Cap = rapid.IntRange(1, 4).Draw(t, "cap")
 		m.capping = true
-		m.p.SetCap(m.cfg.Cap, d("drain"))
+		m.cfg.MaxInbound = rapid.IntRange(0, 4).Draw(t, "quota")
+		m.p.SetLimits(m.cfg.Cap, m.cfg.MaxInbound, d("drain"))
 		m.capping = false
 	case "trim":
 		m.reaping = true
@@ -398,7 +450,7 @@ func TestThePoolKeepsItsPromisesWhateverHappens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		small := func(name string, max int) int { return rapid.IntRange(1, max).Draw(t, name) }
 		cfg := Config{
-			Self: peer(rapid.IntRange(0, modelPeers).Draw(t, "self")), Cap: small("cap", 4), Dials: small("dials", 3), Targets: small("targets", 4),
+			Self: peer(rapid.IntRange(0, modelPeers).Draw(t, "self")), Cap: small("cap", 4), MaxInbound: rapid.IntRange(0, 4).Draw(t, "quota"), Dials: small("dials", 3), Targets: small("targets", 4),
 			Waiting: small("waiting", 3), Closing: small("closing", 3), Addrs: small("addrs", 3), Remembered: small("remembered", 4),
 		}
 		if cfg.Self != peer(modelPeers) {

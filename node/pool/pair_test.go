@@ -20,11 +20,11 @@ type pair struct {
 	other map[*conn]*conn
 }
 
-func newPair(seed uint64, ids [2]transport.PeerID) *pair {
+func newPair(seed uint64, ids [2]transport.PeerID, quota [2]int) *pair {
 	p := &pair{x: &world{w: sim.New(sim.Config{Seed: seed}), marks: map[string]int{}}, ids: ids, other: map[*conn]*conn{}}
 	p.x.m = p.x.w.Machine("m")
 	for i := range p.pools {
-		q := New(Config{Self: ids[i]}, Deps[*conn]{
+		q := New(Config{Self: ids[i], MaxInbound: quota[i]}, Deps[*conn]{
 			Runtime: p.x.m,
 			Dial: func(ctx context.Context, peer transport.PeerID, _ transport.Addr) (*conn, error) {
 				return p.dial(ctx, i, peer)
@@ -77,13 +77,45 @@ func (p *pair) dial(ctx context.Context, i int, to transport.PeerID) (*conn, err
 }
 
 func TestSimultaneousDialsSettleOnTheOneOfTheSmallerID(t *testing.T) {
-	refused, replaced := 0, 0
+	refused, replaced := dialsMeet(t, false)
+	if refused == 0 || replaced == 0 {
+		t.Errorf("the dials met one way only: %d refused, %d replaced", refused, replaced)
+	}
+}
+
+// When the larger id has its quota full, its own one stays: that is not over it.
+func TestSimultaneousDialsSettleOnOneWhenTheQuotaIsFull(t *testing.T) {
+	if refused, _ := dialsMeet(t, true); refused == 0 {
+		t.Error("the dials have not met")
+	}
+}
+
+// dialsMeet lets two pools dial each other. It returns in how many worlds one
+// was refused for the other, and in how many it was replaced. With full, a call
+// of a third peer fills the quota of the larger id.
+func dialsMeet(t *testing.T, full bool) (refused, replaced int) {
 	for seed := range uint64(300) {
 		ids := [2]transport.PeerID{peer(1), peer(2)}
 		if seed%2 == 1 {
 			ids[0], ids[1] = ids[1], ids[0]
 		}
-		p := newPair(seed, ids)
+		quota, ends, larger := [2]int{}, 2, 1-int(seed%2)
+		if full {
+			quota[larger], ends = 1, 3
+		}
+		p := newPair(seed, ids, quota)
+		if full {
+			third := p.x.newConn(peer(9), false)
+			p.x.m.Go("third", func() {
+				s, err := p.pools[larger].Admit(context.Background(), third)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				third.serve(s) // and stays in use
+			})
+			p.x.w.RunFor(0)
+		}
 		for i := range p.pools {
 			p.x.m.Go("caller", func() {
 				// Hardly ever at the same time, always before the other is done.
@@ -109,6 +141,10 @@ func TestSimultaneousDialsSettleOnTheOneOfTheSmallerID(t *testing.T) {
 			t.Errorf("seed %d: connected are %v and %v", seed, okA, okB)
 		case p.other[a] != b:
 			t.Errorf("seed %d: the two ends have kept different connections", seed)
+		case full:
+			if a.dialled != (compareIDs(ids[0], ids[1]) > 0) {
+				t.Errorf("seed %d: the one over the quota has stayed", seed)
+			}
 		case p.x.marks["duplicate refused"] > 0 || p.pools[0].Stats().Superseded+p.pools[1].Stats().Superseded > 0:
 			if a.dialled != (compareIDs(ids[0], ids[1]) < 0) {
 				t.Errorf("seed %d: of two connections the one of the larger id has stayed", seed)
@@ -126,7 +162,7 @@ func TestSimultaneousDialsSettleOnTheOneOfTheSmallerID(t *testing.T) {
 				open++
 			}
 		}
-		if open != 2 {
+		if open != ends {
 			t.Errorf("seed %d: %d ends are open", seed, open)
 		}
 		for _, q := range p.pools {
@@ -140,10 +176,8 @@ func TestSimultaneousDialsSettleOnTheOneOfTheSmallerID(t *testing.T) {
 		}
 		p.x.w.Close()
 		if t.Failed() {
-			return
+			break
 		}
 	}
-	if refused == 0 || replaced == 0 {
-		t.Errorf("the dials met one way only: %d refused, %d replaced", refused, replaced)
-	}
+	return refused, replaced
 }

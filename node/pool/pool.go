@@ -2,8 +2,8 @@
 // least recently used idle one evicted for a newcomer, one dial per peer
 // however many callers wait.
 //
-// What holds after every step: admitted connections are at most Cap, dials in
-// flight at most Dials, newcomers that wait for room at most Waiting, and
+// What holds after every step: admitted connections are at most Cap, those of
+// them that peers have dialled at most MaxInbound, dials in flight at most Dials, newcomers that wait for room at most Waiting, and
 // evicted connections that are not closed yet at most Closing, beside those
 // that a lower cap or another policy has shed. A connection in use is never evicted, and nothing is evicted before the newcomer is
 // there to take the place: a failed dial costs nobody anything.
@@ -42,6 +42,7 @@ type Conn interface {
 type Config struct {
 	Self         transport.PeerID // our id, for the tie-break
 	Cap          int              // admitted connections; 1,000
+	MaxInbound   int              // of those, the ones that peers have dialled; 0 is no limit of their own
 	Dials        int              // dials in flight; 64: each costs a handshake on both sides
 	DialRate     int              // dials begun in any second; 256: a pool that is smaller than what is called would dial for every call
 	Targets      int              // peers that callers wait for a dial to; 1,024
@@ -102,14 +103,15 @@ type Pool[C Conn] struct {
 	lru     *bounded.LRU[transport.PeerID, *Slot[C]]
 	dials   *bounded.Map[transport.PeerID, *dial[C]]
 	retry   *bounded.Map[transport.PeerID, *target]
-	waiting []*newcomer[C] // bound: cfg.Waiting
+	inbound int      // what Config.MaxInbound says, or SetLimits
+	waiting queue[C] // bound: cfg.Waiting
 	closing int
-	// shedding is those of them that were shed: see SetCap.
+	// shedding is those of them that were shed: see SetLimits.
 	shedding int
 	closed   bool
 	counts   Counts
 
-	mostWaiting, mostClosing int // at a time
+	mostWaiting, mostClosing, mostInbound int // at a time
 }
 
 // Counts are the totals of a pool.
@@ -121,7 +123,7 @@ type Counts struct {
 	Evicted           uint64 // to make room
 	Reaped            uint64 // idle for too long
 	Superseded        uint64 // a newer connection of the same peer took over
-	LimitLowered      uint64 // taken out because the cap was lowered
+	LimitLowered      uint64 // taken out because the cap or the quota was lowered
 	Pressure          uint64 // idle ones, closed because the node was short of memory
 	Policy            uint64 // taken out because the peer is not allowed any more
 	Refused           uint64 // newcomers that found no room
@@ -133,7 +135,7 @@ func New[C Conn](cfg Config, deps Deps[C]) *Pool[C] {
 	cfg = cfg.WithDefaults()
 	r := deps.Runtime
 	p := &Pool[C]{
-		r: r, cfg: cfg, deps: deps,
+		r: r, cfg: cfg, deps: deps, inbound: cfg.MaxInbound,
 		group: rt.NewGroup(r), slots: rt.NewSemaphore(r, cfg.Dials), turn: rt.NewSemaphore(r, 1), mu: rt.NewMutex(r),
 		lru:   bounded.NewLRU[transport.PeerID, *Slot[C]]("pool", cfg.Cap),
 		dials: bounded.NewMap[transport.PeerID, *dial[C]]("dials", cfg.Targets),
@@ -220,7 +222,7 @@ func (s *Slot[C]) Done() {
 	var out []*Slot[C]
 	if !s.out && !s.gone {
 		p.lru.Done(s.peer, s.ref, p.r.Now())
-		if len(p.waiting) > 0 {
+		if p.waiting.len() > 0 {
 			out = p.serveWaiting()
 		}
 	}
@@ -252,6 +254,8 @@ func (s *Slot[C]) Gone() {
 // Stats is what a pool holds.
 type Stats struct {
 	Cap, Open, InUse, Dialling, Waiting, Closing int
+	Inbound                                      int // of those that are open: dialled by their peers
+	InboundLimit                                 int // of those; Cap when they have no limit of their own
 	Shedding                                     int // of those that are closing: over a cap that was lowered, or not allowed any more
 	Counts
 }
@@ -262,7 +266,8 @@ func (p *Pool[C]) Stats() Stats {
 	defer p.mu.Unlock()
 	return Stats{
 		Cap: p.lru.Cap(), Open: p.lru.Len(), InUse: p.lru.InUse(), Dialling: p.dials.Len(),
-		Waiting: len(p.waiting), Closing: p.closing, Shedding: p.shedding, Counts: p.counts,
+		Inbound: p.lru.Marked(), InboundLimit: p.inboundLimit(),
+		Waiting: p.waiting.len(), Closing: p.closing, Shedding: p.shedding, Counts: p.counts,
 	}
 }
 
@@ -296,8 +301,10 @@ func (p *Pool[C]) Check() error {
 	switch {
 	case p.lru.Len() > p.lru.Cap():
 		return fmt.Errorf("pool: %d connections admitted, the cap is %d", p.lru.Len(), p.lru.Cap())
-	case len(p.waiting) > p.cfg.Waiting:
-		return fmt.Errorf("pool: %d newcomers wait, the limit is %d", len(p.waiting), p.cfg.Waiting)
+	case p.lru.Marked() > p.inboundLimit():
+		return fmt.Errorf("pool: %d connections that peers have dialled, the quota is %d", p.lru.Marked(), p.inboundLimit())
+	case p.waiting.len() > p.cfg.Waiting:
+		return fmt.Errorf("pool: %d newcomers wait, the limit is %d", p.waiting.len(), p.cfg.Waiting)
 	case p.closing-p.shedding > p.cfg.Closing && !p.closed:
 		return fmt.Errorf("pool: %d connections are closing and %d were shed, the limit without those is %d", p.closing, p.shedding, p.cfg.Closing)
 	case p.closing < p.shedding || p.shedding < 0:
@@ -315,12 +322,19 @@ func (p *Pool[C]) Audit() error {
 			return err
 		}
 	}
+	inbound := 0
 	for peer, s := range p.lru.All() {
 		if s.out || s.gone || s.peer != peer {
 			return fmt.Errorf("pool: the slot of a peer is out=%v gone=%v", s.out, s.gone)
 		}
+		if !s.Conn.Dialled() {
+			inbound++
+		}
 	}
-	return nil
+	if inbound != p.lru.Marked() {
+		return fmt.Errorf("pool: peers have dialled %d connections, counted as %d", inbound, p.lru.Marked())
+	}
+	return p.waiting.recount()
 }
 
 // Reap closes connections that have been idle since before the instant, and
@@ -331,7 +345,7 @@ func (p *Pool[C]) Reap(now, idleSince mono.Time, max int) int {
 	if rt.Buggify(p.r, "pool: reap early") {
 		idleSince, max = now, 1
 	}
-	for len(out) < max && p.mayClose() {
+	for len(out) < max && p.mayClose(1) {
 		_, s, since, ok := p.lru.Oldest()
 		if !ok || since.After(idleSince) {
 			break
@@ -359,10 +373,10 @@ func (p *Pool[C]) Close(why fault.Kind, deadline time.Duration) {
 		s.reason = reasonClosed
 		out = append(out, s)
 	}
-	for _, n := range p.waiting {
+	p.waiting.removeIf(func(n *newcomer[C]) bool {
 		n.finish(nil, errClosed())
-	}
-	p.waiting = nil
+		return true
+	})
 	p.mu.Unlock()
 	for _, s := range out {
 		s.Conn.GoAway(why, 0, deadline)

@@ -1,9 +1,9 @@
 package pool
 
 import (
-	"slices"
 	"time"
 
+	"github.com/maculamesh/macula/mono"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/transport"
 )
@@ -12,37 +12,52 @@ import (
 // it is: the cap holds at once. It counts as closing until it has gone, but not
 // against Config.Closing, which is for what makes room one by one.
 
-// SetCap changes how many connections may be admitted, at least 1. What is over
-// the new cap goes: idle ones first, the least recently used of them first, then
-// those in use, the youngest first. All of them are asked to go away within
-// drain, so the calls that they carry finish. It returns how many that is. It
-// does not block.
-func (p *Pool[C]) SetCap(limit int, drain time.Duration) int {
-	var out []*Slot[C]
+// SetLimits changes how many connections may be admitted, at least 1, and how
+// many of them peers may have dialled; 0 is no limit of their own. What is over
+// the new limits goes, the quota first: idle ones first, the least recently used
+// of them first, then those in use, the youngest first. All of them are asked to
+// go away within drain, so the calls that they carry finish. It returns how many
+// that is. It does not block.
+func (p *Pool[C]) SetLimits(limit, inbound int, drain time.Duration) int {
 	p.mu.Lock()
 	p.lru.SetCap(limit)
-	for p.lru.Len() > limit {
-		_, s, _, ok := p.lru.Oldest()
+	p.inbound = inbound
+	var out []*Slot[C]
+	if inbound > 0 {
+		out = p.shedOver(out, p.lru.Marked()-inbound, p.lru.OldestMarked, func(s *Slot[C]) bool { return !s.Conn.Dialled() })
+	}
+	out = p.shedOver(out, p.lru.Len()-limit, p.lru.Oldest, func(*Slot[C]) bool { return true })
+	p.counts.LimitLowered += uint64(len(out))
+	replaced := p.serveWaiting() // a higher limit is room for those who wait
+	p.mu.Unlock()
+	p.evict(replaced)
+	p.leaveWithin(out, drain)
+	return len(out)
+}
+
+// shedOver sheds so many of some connections, in the order in which they go,
+// and appends them. Called with the lock held.
+func (p *Pool[C]) shedOver(out []*Slot[C], over int, oldest func() (transport.PeerID, *Slot[C], mono.Time, bool), some func(*Slot[C]) bool) []*Slot[C] {
+	for ; over > 0; over-- {
+		_, s, _, ok := oldest()
 		if !ok {
 			break
 		}
 		out = append(out, p.shed(s, fault.Overload))
 	}
-	if over := p.lru.Len() - limit; over > 0 {
-		var busy []*Slot[C]
-		for _, s := range p.lru.All() {
+	if over <= 0 {
+		return out
+	}
+	var busy []*Slot[C]
+	for _, s := range p.lru.All() {
+		if some(s) {
 			busy = append(busy, s)
 		}
-		for _, s := range busy[len(busy)-over:] {
-			out = append(out, p.shed(s, fault.Overload))
-		}
 	}
-	p.counts.LimitLowered += uint64(len(out))
-	replaced := p.serveWaiting() // a higher cap is room for those who wait
-	p.mu.Unlock()
-	p.evict(replaced)
-	p.leaveWithin(out, drain)
-	return len(out)
+	for _, s := range busy[len(busy)-over:] {
+		out = append(out, p.shed(s, fault.Overload))
+	}
+	return out
 }
 
 // Trim closes idle connections, the least recently used first, until no more
@@ -52,7 +67,7 @@ func (p *Pool[C]) SetCap(limit int, drain time.Duration) int {
 func (p *Pool[C]) Trim(idle, max int, retryAfter time.Duration) int {
 	var out []*Slot[C]
 	p.mu.Lock()
-	for len(out) < max && p.mayClose() && p.lru.Len()-p.lru.InUse() > idle {
+	for len(out) < max && p.mayClose(1) && p.lru.Len()-p.lru.InUse() > idle {
 		_, s, _, ok := p.lru.Oldest()
 		if !ok {
 			break
@@ -82,7 +97,7 @@ func (p *Pool[C]) Expel(allowed func(transport.PeerID) bool, drain time.Duration
 		}
 	}
 	p.counts.Policy += uint64(len(out))
-	p.waiting = slices.DeleteFunc(p.waiting, func(n *newcomer[C]) bool {
+	p.waiting.removeIf(func(n *newcomer[C]) bool {
 		turned := !allowed(n.conn.Peer())
 		if turned {
 			n.finish(nil, fault.New("pool.Expel", fault.Unauthorized, "this id is not in the list of peers any more"))
@@ -129,9 +144,9 @@ func (p *Pool[C]) shed(s *Slot[C], why fault.Kind) *Slot[C] {
 	return s
 }
 
-// mayClose reports whether one connection more may be closing. Called with the
-// lock held.
-func (p *Pool[C]) mayClose() bool { return p.closing-p.shedding < p.cfg.Closing }
+// mayClose reports whether so many connections more may be closing. Called with
+// the lock held.
+func (p *Pool[C]) mayClose(more int) bool { return p.closing-p.shedding+more <= p.cfg.Closing }
 
 // leaveWithin asks what was shed to go away, outside of the lock.
 func (p *Pool[C]) leaveWithin(out []*Slot[C], drain time.Duration) {

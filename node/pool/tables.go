@@ -30,7 +30,8 @@ func (p *Pool[C]) Tables() []bounded.Stats {
 	}
 	return []bounded.Stats{
 		p.lru.Stats(), p.dials.Stats(), p.retry.Stats(),
-		{Name: "waiting newcomers", Entries: len(p.waiting), Limit: p.cfg.Waiting, Peak: p.mostWaiting, Refused: p.counts.Refused},
+		{Name: "inbound connections", Entries: p.lru.Marked(), Limit: p.inboundLimit(), Peak: p.mostInbound},
+		{Name: "waiting newcomers", Entries: p.waiting.len(), Limit: p.cfg.Waiting, Peak: p.mostWaiting, Refused: p.counts.Refused},
 		{Name: "closing connections", Entries: p.closing, Limit: closing, Peak: p.mostClosing},
 	}
 }
