@@ -103,6 +103,7 @@ func tables(out io.Writer, s *control.Status) {
 	fmt.Fprintf(w, "\nHOLDS\tNOW\tLIMIT\tPEAK\t\n")
 	adapted("peers", s.Pool.Use, s.Acting.Peers)
 	row("in use", s.Pool.InUse, "", "")
+	row("inbound", s.Pool.Inbound, strconv.Itoa(s.Pool.InLimit), "")
 	row("dialling", s.Pool.Dialling, "", "")
 	row("waiting", s.Pool.Waiting, "", "")
 	row("closing", s.Pool.Closing, "", "")

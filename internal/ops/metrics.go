@@ -11,7 +11,7 @@ import (
 var metricNames = strings.Fields(`
 macula_build_info macula_uptime_seconds macula_ready macula_draining
 macula_table_entries macula_table_limit macula_table_peak macula_table_refused_total
-macula_pool_connections macula_pool_connections_in_use macula_pool_dialling macula_pool_waiting macula_pool_closing
+macula_pool_connections macula_pool_connections_in_use macula_pool_connections_inbound macula_pool_dialling macula_pool_waiting macula_pool_closing
 macula_pool_hits_total macula_pool_misses_total macula_pool_evictions_total macula_pool_dials_total
 macula_pool_dial_errors_total macula_pool_dials_paced_total macula_pool_admitted_total macula_pool_refused_total
 macula_transport_connections macula_transport_connections_limit macula_transport_handshakes macula_transport_streams
@@ -48,7 +48,7 @@ const (
 	tableServices = "services"
 	// tablesApart have alerts of their own, follow a table that has, or forget
 	// their oldest entry instead of refusing one. A dot stands for a space.
-	tablesApart = "pool|clients|handlers|local.calls|told.peers|waiting.newcomers|backoff|let.down.by|negative.lookups|log.keys"
+	tablesApart = "pool|clients|handlers|local.calls|told.peers|waiting.newcomers|inbound.connections|backoff|let.down.by|negative.lookups|log.keys"
 )
 
 // ofMacula selects the metrics that do not have the prefix macula_.

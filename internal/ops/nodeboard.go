@@ -68,8 +68,8 @@ func nodeLedger() []panel {
 
 func nodePool() []panel {
 	return []panel{
-		{Title: "Connections", Width: 8, Unit: "short", Description: "Connections to peers, those in use, and max_peers.",
-			Queries: []query{{`macula_pool_connections{@}`, "connections"}, {`macula_pool_connections_in_use{@}`, "in use"}, {`macula_table_limit{@,table="pool"}`, "limit"}}, Alerts: []string{"MaculaPoolNearCap", "MaculaPoolInUse", "MaculaNodeAlone"}},
+		{Title: "Connections", Width: 8, Unit: "short", Description: "Connections to peers, those in use, those that peers have dialled, and their limits max_peers and max_inbound_peers.",
+			Queries: []query{{`macula_pool_connections{@}`, "connections"}, {`macula_pool_connections_in_use{@}`, "in use"}, {`macula_pool_connections_inbound{@}`, "inbound"}, {`macula_table_limit{@,table="pool"}`, "limit"}, {`macula_table_limit{@,table="inbound_connections"}`, "limit of inbound"}}, Alerts: []string{"MaculaPoolNearCap", "MaculaPoolInUse", "MaculaNodeAlone"}},
 		{Title: "On their way", Width: 8, Unit: "short", Description: "Connections that are being made or closed, and callers that wait for one.",
 			Queries: []query{{`macula_pool_dialling{@}`, "dialling"}, {`macula_pool_waiting{@}`, "waiting"}, {`macula_pool_closing{@}`, "closing"}}, Alerts: []string{"MaculaPoolRefuses"}},
 		{Title: "Evictions", Width: 8, Unit: "ops", Stacked: true, Description: "Connections that were closed, by reason.",

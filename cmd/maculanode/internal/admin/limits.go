@@ -23,6 +23,7 @@ func limits(s *control.Status) []limit {
 	}
 	out := []limit{
 		use("peers", s.Pool.Use, s.Acting.Peers, s.Pool.Refused),
+		limitOf("inbound peers", float64(s.Pool.Inbound), float64(s.Pool.InLimit), -1, count),
 		use("clients", s.Clients.Use, s.Acting.Clients, s.Clients.Refused),
 		use("services known", s.Registry.Use, s.Acting.Services, s.Registry.Refused),
 		limitOf("services here", float64(s.Services.Now), float64(s.Services.Limit), -1, count),

@@ -87,6 +87,7 @@ func (c *Config) ordered(add func(error)) {
 			add(c.says(c.set(low, high), "%s, %s, is above %s, %s", low, l.text(c), high, h.text(c)))
 		}
 	}
+	pair("max_inbound_peers", "max_peers", n.Pool.MaxInbound <= n.Pool.Cap)
 	pair("min_service_ttl", "service_ttl", n.Registry.MinTTL <= n.Registry.TTL)
 	pair("service_ttl", "max_service_ttl", n.Registry.TTL <= n.Registry.MaxTTL)
 	pair("call_timeout", "max_call_timeout", n.Caller.Timeout <= n.Caller.MaxTimeout)

@@ -135,7 +135,7 @@ func (c *Config) Restore(from map[string]*Config) error {
 func (c *Config) Limits() node.Limits {
 	n := &c.Node
 	return node.Limits{
-		Peers: n.Pool.Cap, Clients: n.Clients.Limit, Services: n.Registry.Entries, Handlers: n.Server.MaxHandlers,
+		Peers: n.Pool.Cap, Inbound: n.Pool.MaxInbound, Clients: n.Clients.Limit, Services: n.Registry.Entries, Handlers: n.Server.MaxHandlers,
 		TTL: n.Registry.TTL, MinTTL: n.Registry.MinTTL, MaxTTL: n.Registry.MaxTTL, TTLs: slices.Clone(n.Registry.TTLs),
 		CleanupInterval: n.CleanupInterval, IdleAfter: n.IdleAfter, DrainTimeout: n.DrainTimeout, CallTimeout: n.Caller.Timeout,
 	}
@@ -145,7 +145,7 @@ func (c *Config) Limits() node.Limits {
 func (c *Config) WithLimits(l node.Limits) Config {
 	d := c.Clone()
 	n := &d.Node
-	n.Pool.Cap, n.Clients.Limit, n.Registry.Entries, n.Server.MaxHandlers = l.Peers, l.Clients, l.Services, l.Handlers
+	n.Pool.Cap, n.Pool.MaxInbound, n.Clients.Limit, n.Registry.Entries, n.Server.MaxHandlers = l.Peers, l.Inbound, l.Clients, l.Services, l.Handlers
 	n.Registry.TTL, n.Registry.MinTTL, n.Registry.MaxTTL, n.Registry.TTLs = l.TTL, l.MinTTL, l.MaxTTL, l.TTLs
 	n.CleanupInterval, n.IdleAfter, n.DrainTimeout, n.Caller.Timeout = l.CleanupInterval, l.IdleAfter, l.DrainTimeout, l.CallTimeout
 	return d

@@ -21,6 +21,8 @@ func limitRows() []setting {
 	return in("Limits of tables",
 		count("max_peers", 1, many, func(c *Config) *int { return &c.Node.Pool.Cap },
 			"Connections to peers; over it the least recently used idle one is closed.").asLimit().asCommon(),
+		orNone(count("max_inbound_peers", 1, many, func(c *Config) *int { return &c.Node.Pool.MaxInbound },
+			"Of those, the ones that peers have dialled; over it the least recently used idle one of them is closed, and never one that this node has dialled."), "off", 0, func(c *Config) *int { return &c.Node.Pool.MaxInbound }).asLimit(),
 		count("max_clients", 1, many, func(c *Config) *int { return &c.Node.Clients.Limit },
 			"Attached clients; the next one is refused and told when to come again.").asLimit().asCommon(),
 		count("max_services", 1, many, func(c *Config) *int { return &c.Node.Registry.Entries },
@@ -139,7 +141,7 @@ func callRows() []setting {
 func retryShare() setting {
 	at := func(c *Config) *int { return &c.Node.Caller.RetryShare }
 	return orNone(count("retry_share", 1, 1000, at,
-		"Further attempts that cost a provider work, in percent of the calls; over it a call fails with its first error."), "off", at)
+		"Further attempts that cost a provider work, in percent of the calls; over it a call fails with its first error."), "off", -1, at)
 }
 
 func linkRows() []setting {
@@ -188,7 +190,7 @@ func transportRows() []setting {
 		span("idle_timeout", time.Second, time.Hour, func(c *Config) *time.Duration { return &c.QUIC.IdleTimeout },
 			"A connection without a packet from the other end for this long is dead."),
 		orNone(span("keep_alive", soon, 20*time.Minute, keepAlive,
-			"When nothing was heard for this long a packet is sent; at most a third of idle_timeout, so that two may get lost. Without a value: a third."), "off", keepAlive),
+			"When nothing was heard for this long a packet is sent; at most a third of idle_timeout, so that two may get lost. Without a value: a third."), "off", -1, keepAlive),
 		bytes("stream_window", kib, 64*mib, func(c *Config) *int { return &c.QUIC.StreamWindow },
 			"What the other end may send on one stream before it is read; it waits then."),
 		bytes("conn_window", kib, 256*mib, func(c *Config) *int { return &c.QUIC.ConnWindow },

@@ -148,20 +148,20 @@ func span(key string, low, high time.Duration, at func(*Config) *time.Duration, 
 	}
 }
 
-// orNone makes a number or a duration that may be none, which is -1 in the
-// field and word in the text: zero takes the default there.
-func orNone[T interface{ int | time.Duration }](s setting, word string, at func(*Config) *T) setting {
+// orNone makes a number or a duration that may be none, which is that value in
+// the field and word in the text. The value is -1 where zero takes a default.
+func orNone[T interface{ int | time.Duration }](s setting, word string, none T, at func(*Config) *T) setting {
 	set, get := s.set, s.get
 	s.takes += ", or " + word + " for none"
 	s.set = func(c *Config, t []string) error {
 		if t[0] == word {
-			*at(c) = -1
+			*at(c) = none
 			return nil
 		}
 		return set(c, t)
 	}
 	s.get = func(c *Config) []string {
-		if *at(c) < 0 {
+		if *at(c) <= none {
 			return []string{word}
 		}
 		return get(c)

@@ -145,6 +145,9 @@ func TestValuesThatDoNotGoTogetherAreRefused(t *testing.T) {
 	if err != nil || c.QUIC.KeepAlive != -1 || c.Node.Caller.RetryShare != -1 || c.Node.Discovery.Peers != 564 {
 		t.Errorf("%v %d %d, %v", c.QUIC.KeepAlive, c.Node.Caller.RetryShare, c.Node.Discovery.Peers, err)
 	}
+	if q, err := load(t, "max_inbound_peers: off\n", nil); err != nil || q.Node.Pool.MaxInbound != 0 || c.Node.Pool.MaxInbound != 0 {
+		t.Errorf("max_inbound_peers is off: %d, and %d without a value, %v", q.Node.Pool.MaxInbound, c.Node.Pool.MaxInbound, err)
+	}
 	if c, err = load(t, "idle_timeout: 60s\n", nil); err != nil || c.QUIC.KeepAlive != 20*time.Second {
 		t.Errorf("keep_alive follows from idle_timeout: %v, %v", c.QUIC.KeepAlive, err)
 	}
@@ -217,6 +220,7 @@ func TestWhatIsLiveIsAdoptedAndTheRestStays(t *testing.T) {
 	for pair, msg := range map[string]string{
 		"max_peers": "is not KEY=VALUE", "max_pears=5": "did you mean max_peers?", "max_peers=0": "limits set: max_peers: 0 is out of range", "echo=b": "run \"maculanode reload\"",
 		"dials=9": "cannot be changed while the node runs", "max_service_ttl=1s": "service_ttl, 5m, is above max_service_ttl, 1s",
+		"max_inbound_peers=6": "max_inbound_peers, 6, is above max_peers, 5", "max_inbound_peers=0": "is out of range",
 	} {
 		c := old.Clone()
 		if _, err := c.Set([]string{pair}); err == nil || !strings.Contains(err.Error(), msg) {

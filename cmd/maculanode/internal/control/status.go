@@ -65,6 +65,8 @@ type Local struct {
 type Pool struct {
 	Use
 	InUse      int    `json:"in_use"`
+	Inbound    int    `json:"inbound"`       // dialled by their peers
+	InLimit    int    `json:"inbound_limit"` // of those; Limit when they have none of their own
 	Dialling   int    `json:"dialling"`
 	Waiting    int    `json:"waiting"`
 	Closing    int    `json:"closing"`
@@ -207,7 +209,7 @@ func StatusOf(s node.Status, lim Limits) Status {
 		ID: ident.String(s.ID), Realm: s.Realm, Addr: s.Addr.String(), Uptime: s.Uptime.Seconds(), Draining: s.Draining,
 		Pool: Pool{
 			Use:   Use{Now: s.Pool.Open, Limit: s.Pool.Cap, Peak: s.Pool.Peak},
-			InUse: s.Pool.InUse, Dialling: s.Pool.Dialling, Waiting: s.Pool.Waiting, Closing: s.Pool.Closing,
+			InUse: s.Pool.InUse, Inbound: s.Pool.Inbound, InLimit: s.Pool.InboundLimit, Dialling: s.Pool.Dialling, Waiting: s.Pool.Waiting, Closing: s.Pool.Closing,
 			Hits: s.Pool.Hits, Misses: s.Pool.Misses, Dials: s.Pool.Dials, DialErrors: s.Pool.DialErrors,
 			Admitted: s.Pool.Admitted, Evicted: s.Pool.Evicted, Reaped: s.Pool.Reaped, Superseded: s.Pool.Superseded, Refused: s.Pool.Refused,
 			Lowered: s.Pool.LimitLowered, Pressure: s.Pool.Pressure, Policy: s.Pool.Policy,

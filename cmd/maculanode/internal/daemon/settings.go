@@ -69,7 +69,7 @@ func (h *host) Reloads() Reloads {
 func (l *live) list(limits bool) []control.Setting {
 	st, act := l.d.node.Status(), l.d.node.Acting()
 	used := map[string]int{ // bound: the keys that are written here
-		"max_peers": st.Pool.Open, "max_clients": st.Clients.Attached, "max_services": st.Registry.Entries, "max_handlers": st.Server.Running,
+		"max_peers": st.Pool.Open, "max_inbound_peers": st.Pool.Inbound, "max_clients": st.Clients.Attached, "max_services": st.Registry.Entries, "max_handlers": st.Server.Running,
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

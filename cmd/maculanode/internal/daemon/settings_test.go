@@ -24,7 +24,7 @@ const somePeer = "7c7g1c5yzv2952wt0vmc8981m9153rhph1p2y2tr9pz559z8ebd31619"
 var fields = map[string]string{
 	"realm": "Realm", "advertised": "Advertised", "peers": "Bootstrap", "allow_peers": "Peers", "open_peers": "OpenPeers",
 	"service_ttl": "Registry.TTL", "min_service_ttl": "Registry.MinTTL", "max_service_ttl": "Registry.MaxTTL", "service_ttls": "Registry.TTLs", "service_pause": "Registry.Pause",
-	"max_peers": "Pool.Cap Discovery.Peers", "max_clients": "Clients.Limit", "max_services": "Registry.Entries", "max_services_per_owner": "Registry.PerOwner",
+	"max_peers": "Pool.Cap Discovery.Peers", "max_inbound_peers": "Pool.MaxInbound", "max_clients": "Clients.Limit", "max_services": "Registry.Entries", "max_services_per_owner": "Registry.PerOwner",
 	"max_providers": "Registry.Providers", "max_handlers": "Server.MaxHandlers", "handshakes": "Handshakes", "client_takeovers": "Clients.Takeovers", "cleanup_batch": "CleanupBatch",
 	"cleanup_interval": "CleanupInterval", "idle_after": "IdleAfter", "drain_timeout": "DrainTimeout", "client_retry_after": "Clients.RetryAfter", "handler_retry_after": "Server.RetryAfter",
 	"dials": "Pool.Dials", "dial_rate": "Pool.DialRate", "dial_targets": "Pool.Targets", "dial_addrs": "Pool.Addrs", "dial_backoff": "Pool.Backoff.Base", "max_dial_backoff": "Pool.Backoff.Max",
@@ -58,7 +58,7 @@ var fields = map[string]string{
 // texts are values of the keys that take neither a number nor a duration.
 var texts = map[string]string{
 	"realm": "org.example.other", "listen": "127.0.0.1:5", "advertised": "192.0.2.1:7", "peers": somePeer + "@192.0.2.1:4433", "allow_peers": somePeer,
-	"open_peers": "true", "open_peers_beyond_loopback": "true", "echo": "demo.echo", "http": "demo.x=http://127.0.0.1:8/", "service_ttls": "demo.**=9s",
+	"open_peers": "true", "open_peers_beyond_loopback": "true", "echo": "demo.echo", "http": "demo.x=http://127.0.0.1:8/", "service_ttls": "demo.**=9s", "max_inbound_peers": "9",
 	"admin": "127.0.0.1:6", "api": "127.0.0.1:7", "log_level": "debug", "log_format": "json", "dial_backoff_jitter": "full",
 	"key": "/x", "control": "/x", "admin_token_file": "/x", "api_token_file": "/x",
 }

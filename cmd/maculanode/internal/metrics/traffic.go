@@ -5,6 +5,7 @@ import "github.com/maculamesh/macula/node/fault"
 var ofConnections = []family{
 	one("macula_pool_connections", gauge, "Admitted connections to peers.", func(s *Snapshot) int { return s.Node.Pool.Open }),
 	one("macula_pool_connections_in_use", gauge, "Of those, the ones that a call uses.", func(s *Snapshot) int { return s.Node.Pool.InUse }),
+	one("macula_pool_connections_inbound", gauge, "Of those, the ones that peers have dialled.", func(s *Snapshot) int { return s.Node.Pool.Inbound }),
 	one("macula_pool_dialling", gauge, "Peers that are being dialled.", func(s *Snapshot) int { return s.Node.Pool.Dialling }),
 	one("macula_pool_waiting", gauge, "Newcomers that wait for room.", func(s *Snapshot) int { return s.Node.Pool.Waiting }),
 	one("macula_pool_closing", gauge, "Connections that were taken out and are not closed yet.", func(s *Snapshot) int { return s.Node.Pool.Closing }),
