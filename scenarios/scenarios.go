@@ -25,12 +25,12 @@ var plans embed.FS
 const Catalogue = "catalogue"
 
 // names are the plans in the order in which they are listed.
-var names = []string{"pool-bound", "pool-order", "client-limit", "service-ttl", "stream-cleanup", "caller-death", "mesh-4", "swarm", "swarm-10", "load", "soak", "rolling", "stop-anytime", "reload", "pressure"}
+var names = []string{"pool-bound", "pool-order", "pool-quota", "client-limit", "service-ttl", "stream-cleanup", "caller-death", "mesh-4", "swarm", "swarm-10", "load", "soak", "rolling", "stop-anytime", "reload", "pressure"}
 
 // Systems returns what plans can be written for.
 func Systems() []*scenario.System {
 	return []*scenario.System{
-		meshSystem(), poolSystem(), starSystem(), gatewaySystem(), ttlSystem(), leavingSystem(), deathSystem(), providersSystem(), creditSystem(), slowSystem(), advertsSystem(), returnsSystem(), drainsSystem(), busySystem(), idsSystem(), orphansSystem(), floodSystem(), unreachableSystem(), churnSystem(), loadSystem(), crowdingSystem(), newcomersSystem(), identitySystem(), rollingSystem(), reloadSystem(), pressureSystem(),
+		meshSystem(), poolSystem(), quotaSystem(), starSystem(), gatewaySystem(), ttlSystem(), leavingSystem(), deathSystem(), providersSystem(), creditSystem(), slowSystem(), advertsSystem(), returnsSystem(), drainsSystem(), busySystem(), idsSystem(), orphansSystem(), floodSystem(), unreachableSystem(), churnSystem(), loadSystem(), crowdingSystem(), newcomersSystem(), identitySystem(), rollingSystem(), reloadSystem(), pressureSystem(),
 	}
 }
 
