@@ -42,9 +42,10 @@ const (
 	// when much of the memory seems to be in use: what is free by now would else
 	// count until somebody allocates.
 	collectAfter = 10
-	// collectAbove is much, as a share of the limit: below the lowest level that
-	// an operator is likely to choose.
-	collectAbove = 0.5
+	// collectAbove is much, as a share of the limit: below what an operator is
+	// likely to choose for the lowest level, less its margin. Above the share at
+	// which a level is left, an idle process would stay at that level.
+	collectAbove = 0.25
 	// fewWaits are too few to say what 99 of 100 wait.
 	fewWaits = 100
 )
