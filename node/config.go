@@ -98,7 +98,7 @@ func (c Config) withDefaults(d Deps) (Config, error) {
 	if err := c.limits().entries().Check(); err != nil {
 		return c, fault.Wrap("node.New", err)
 	}
-	if err := c.limits().checkInbound("node.New"); err != nil {
+	if err := c.limits().inboundFits("node.New"); err != nil {
 		return c, err
 	}
 	if err := c.Adapt.Check(); err != nil {

@@ -57,7 +57,7 @@ func (l Limits) Check() error {
 			return fault.New("node.SetLimits", fault.Invalid, "%s is %d, at least 1", c.name, c.n)
 		}
 	}
-	if err := l.checkInbound("node.SetLimits"); err != nil {
+	if err := l.inboundFits("node.SetLimits"); err != nil {
 		return err
 	}
 	for _, c := range []struct {
@@ -71,8 +71,8 @@ func (l Limits) Check() error {
 	return l.entries().Check()
 }
 
-// checkInbound says when the quota of inbound connections cannot be.
-func (l Limits) checkInbound(op string) error {
+// inboundFits says when the quota of inbound connections cannot be.
+func (l Limits) inboundFits(op string) error {
 	if l.Inbound < 0 || l.Inbound > l.Peers {
 		return fault.New(op, fault.Invalid, "Inbound is %d, at most Peers, %d, or 0 for no limit of its own", l.Inbound, l.Peers)
 	}

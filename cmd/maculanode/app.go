@@ -267,8 +267,8 @@ func pathUsage(err error) error {
 	return err
 }
 
-// loadKey reads a key file.
-func loadKey(path string) (ed25519.PrivateKey, error) {
+// ownKey reads a key file.
+func ownKey(path string) (ed25519.PrivateKey, error) {
 	key, err := keyfile.Load(path)
 	if err != nil {
 		return nil, usage(daemon.KeyError(path, err))

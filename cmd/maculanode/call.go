@@ -184,7 +184,7 @@ func (c *callCmd) callVia(ctx context.Context, cfg config.Config, body []byte) (
 	if cfg.Realm == "" {
 		return nil, usage(errors.New("no realm is set: --via needs --realm NAME, that of the node there"))
 	}
-	key, err := loadKey(cfg.Key)
+	key, err := ownKey(cfg.Key)
 	if err != nil {
 		return nil, err
 	}

@@ -123,7 +123,7 @@ func (c *idCmd) Run(m *Main) error {
 	if err != nil {
 		return err
 	}
-	key, err := loadKey(cfg.Key)
+	key, err := ownKey(cfg.Key)
 	if err != nil {
 		return err
 	}
