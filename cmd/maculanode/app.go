@@ -21,6 +21,7 @@ import (
 	"github.com/maculamesh/macula/cmd/maculanode/internal/daemon"
 	"github.com/maculamesh/macula/node/fault"
 	"github.com/maculamesh/macula/node/ident/keyfile"
+	"github.com/maculamesh/macula/sim/cli/numbers"
 )
 
 // Main is the command with its world.
@@ -133,7 +134,7 @@ func (m *Main) run(ctx context.Context) int {
 	m.ctx = ctx
 	grammar := newCLI()
 	helped := false
-	parser, err := kong.New(grammar, append(numbers(),
+	parser, err := kong.New(grammar, append(numbers.Mappers(),
 		kong.Name("maculanode"), kong.Description(description), kong.Writers(m.Stdout, m.Stderr),
 		kong.Exit(func(int) { panic(helpShown{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}), kong.ValueFormatter(valueHelp),
@@ -191,7 +192,7 @@ func (m *Main) parse(parser *kong.Kong, helped *bool) (kctx *kong.Context, err e
 			panic(p)
 		}
 	}()
-	args := joined(m.Args)
+	args := numbers.Join(m.Args, "__complete")
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/maculamesh/macula/sim"
+	"github.com/maculamesh/macula/sim/cli/numbers"
 	"github.com/maculamesh/macula/sim/host"
 	"github.com/maculamesh/macula/sim/plan"
 	"github.com/maculamesh/macula/sim/scenario"
@@ -106,7 +107,7 @@ func (a *App) run(ctx context.Context, args []string) (code int) {
 		}
 	}()
 	var g grammar
-	parser, err := kong.New(&g, append(numbers(),
+	parser, err := kong.New(&g, append(numbers.Mappers(),
 		kong.Name(a.Name), kong.Description(a.about()), kong.Writers(a.Stdout, a.Stderr),
 		kong.Exit(func(c int) { panic(exit(c)) }), kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -117,7 +118,7 @@ func (a *App) run(ctx context.Context, args []string) (code int) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	k, err := parser.Parse(joined(args))
+	k, err := parser.Parse(numbers.Join(args))
 	if err != nil {
 		fmt.Fprintf(a.Stderr, "%s: %v (%s --help lists the commands)\n", a.Name, err, a.Name)
 		return Usage

@@ -1,21 +1,25 @@
-package cli
+// Package numbers lets the flags of both commands take whole numbers, negative
+// ones too, and says in words of its own what is wrong with one.
+package numbers
 
 import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
 )
 
-// joined is args with "--flag=-1" for "--flag -1", which the parser of flags
-// takes for another flag: no flag here is a digit.
-func joined(args []string) []string {
+// Join returns args with "--flag=-1" for "--flag -1", which the parser of flags
+// takes for another flag: no flag is a digit. It leaves alone what comes after "--"
+// or one of stop.
+func Join(args []string, stop ...string) []string {
 	var out []string
 	for i, arg := range args {
-		if arg == "--" {
+		if arg == "--" || slices.Contains(stop, arg) {
 			return append(out, args[i:]...)
 		}
 		if negative(arg) && i > 0 && strings.HasPrefix(args[i-1], "--") && !strings.Contains(args[i-1], "=") {
@@ -31,8 +35,8 @@ func negative(arg string) bool {
 	return len(arg) > 1 && arg[0] == '-' && arg[1] >= '0' && arg[1] <= '9'
 }
 
-// numbers are the mappers of the flags that are whole numbers.
-func numbers() []kong.Option {
+// Mappers read the flags that are whole numbers.
+func Mappers() []kong.Option {
 	return []kong.Option{kong.KindMapper(reflect.Int, kong.MapperFunc(intFlag)), kong.KindMapper(reflect.Uint64, kong.MapperFunc(uintFlag))}
 }
 
