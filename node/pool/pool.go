@@ -3,10 +3,12 @@
 // however many callers wait.
 //
 // What holds after every step: admitted connections are at most Cap, those of
-// them that peers have dialled at most MaxInbound, dials in flight at most Dials, newcomers that wait for room at most Waiting, and
-// evicted connections that are not closed yet at most Closing, beside those
-// that a lower cap or another policy has shed. A connection in use is never evicted, and nothing is evicted before the newcomer is
-// there to take the place: a failed dial costs nobody anything.
+// them that peers have dialled at most MaxInbound, dials in flight at most
+// Dials, newcomers that wait for room at most Waiting, and evicted connections
+// that are not closed yet at most Closing, beside those that a lower cap or
+// another policy has shed. A connection in use is never evicted, and nothing is
+// evicted before the newcomer is there to take the place: a failed dial costs
+// nobody anything.
 package pool
 
 import (
